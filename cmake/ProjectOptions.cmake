@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+# What every target of the project shares: the language level, the warnings and the sanitizers.
+# Each target links `project_options` PRIVATE (warnings as INTERFACE of a leaf would reach nobody).
+
+if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+add_library(project_options INTERFACE)
+target_compile_features(project_options INTERFACE cxx_std_20 c_std_11)
+set_target_properties(project_options PROPERTIES CXX_EXTENSIONS OFF)
+target_compile_options(project_options INTERFACE
+    -Wall -Wextra -Wshadow -Wundef -Wconversion
+    $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-Wthread-safety -Werror=thread-safety>
+    $<$<BOOL:${TESSERA_WERROR}>:-Werror>)
+
+if(TESSERA_SANITIZE STREQUAL "address")
+    target_compile_options(project_options INTERFACE
+        -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    target_link_options(project_options INTERFACE -fsanitize=address,undefined)
+elseif(TESSERA_SANITIZE STREQUAL "thread")
+    target_compile_options(project_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+    target_link_options(project_options INTERFACE -fsanitize=thread)
+elseif(TESSERA_SANITIZE)
+    message(FATAL_ERROR "TESSERA_SANITIZE is '${TESSERA_SANITIZE}'; use 'address', 'thread' or leave it empty.")
+endif()
+
+find_package(Threads REQUIRED)
