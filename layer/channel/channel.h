@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The writer of the process's statistics segment (include/tessera/channel_abi.h is its contract).
+//
+// One Channel exists per process and per load of the layer. It opens the segment with the first
+// instance, continues the segment of an earlier load of the layer in the same process, and closes
+// it with the last instance. It hands out device records: in the segment when it can, else in
+// private memory, so that those who count never ask whether anybody can see it.
+//
+// Threads: every function takes the channel's own mutex; none is on a hot path. Fork: a child never
+// writes to its parent's segment; ForkedChild() makes it start over with one of its own.
+
+#ifndef TESSERA_LAYER_CHANNEL_CHANNEL_H_
+#define TESSERA_LAYER_CHANNEL_CHANNEL_H_
+
+#include <cstdint>
+#include <span>
+
+#include "tessera/channel_abi.h"
+
+namespace tessera::channel {
+
+// What a device is, as known when it is created. Pointers need to live only for the call.
+struct DeviceFacts {
+    const char* name = "";
+    const char* driver = "";
+    uint32_t api_version = 0;
+    uint32_t driver_version = 0;
+    uint32_t vendor_id = 0;
+    uint32_t device_id = 0;
+    bool pooled = false;
+    tessera_reason why = TESSERA_REASON_none;
+    uint32_t sample_interval = 1;
+    std::span<const tessera_heap_record> heaps;
+    std::span<const tessera_memory_type_record> types;
+};
+
+// An instance was created. With the first one the segment is opened, unless `publish` is false (the
+// setting `channel=off`, or a process with elevated rights). A failure is logged once and means
+// that nothing is published; it is never an error of the caller.
+void InstanceCreated(bool publish) noexcept;
+
+// An instance was destroyed. With the last one the segment is marked closed and unmapped; the file
+// stays for readers, and for a later load of the layer in this process.
+void InstanceDestroyed() noexcept;
+
+// A zeroed record that describes a live device. Never null: beyond the segment's room, or when
+// nothing is published, it lies in private memory. The caller counts in it until DeviceDestroyed().
+tessera_device_record* DeviceCreated(const DeviceFacts& facts) noexcept;
+
+// The device is gone; its totals stay readable. Of the destroyed devices the last
+// TESSERA_MAX_DESTROYED keep their own record, older ones are added to record 0 and make room.
+void DeviceDestroyed(tessera_device_record* record) noexcept;
+
+// Forgets the parent's segment without touching it, in the child of a fork, before anything else is
+// called there. Records that the parent handed out must not be written any more (their memory stays
+// mapped privately or not at all).
+void ForkedChild() noexcept;
+
+}  // namespace tessera::channel
+
+#endif  // TESSERA_LAYER_CHANNEL_CHANNEL_H_

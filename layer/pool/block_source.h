@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the pool needs from the world below it: driver memory in blocks.
+//
+// The pool knows no Vulkan. Whoever owns a pool (layer/vk, or a test) implements BlockSource and
+// hands out driver memory as an opaque handle plus, for host-visible memory, the address at which
+// the whole block is mapped for as long as it lives.
+
+#ifndef TESSERA_LAYER_POOL_BLOCK_SOURCE_H_
+#define TESSERA_LAYER_POOL_BLOCK_SOURCE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tessera::pool {
+
+// Which resources may share a block.
+enum class Kind : uint8_t {
+    kAny,     // anything may be bound: slots are isolated from each other by whole granules
+    kLinear,  // only linear resources (buffers, linear images): no granule needs isolating
+};
+
+// Properties of driver memory that differ between blocks of one memory type. Slots of different
+// keys never share a block.
+struct ArenaKey {
+    uint32_t allocate_flags = 0;    // VkMemoryAllocateFlags that every block carries
+    uint8_t priority_quarters = 2;  // VK_EXT_memory_priority in quarters (0 to 4); 2 is the default
+    Kind kind = Kind::kAny;
+
+    friend bool operator==(const ArenaKey&, const ArenaKey&) = default;
+};
+
+// A piece of driver memory. A plain value; the pool owns what it stands for from CreateBlock to
+// DestroyBlock.
+struct BlockMemory {
+    uint64_t handle = 0;        // opaque to the pool; for layer/vk the driver's VkDeviceMemory
+    std::byte* host = nullptr;  // start of the whole-block mapping; null unless host-visible
+    uint64_t size_bytes = 0;
+};
+
+enum class BlockStatus : uint8_t {
+    kOk,
+    kOutOfMemory,  // the driver has none of this size left; a smaller block may work
+    kObjectLimit,  // the driver's limit of memory objects is reached; a smaller block is no help
+    kUnusable,     // memory was had but cannot serve (its map failed, say); it was given back
+};
+
+// Threads: the pool calls from any application thread, never with a pool lock held, and from
+// several threads at once for different memory types. Implementations must not call back into the
+// pool.
+class BlockSource {
+ public:
+    // Gets `size_bytes` (> 0) of memory type `type_index`. On kOk fills `*memory`, whose host
+    // address is mapped before this returns if the type is host-visible. On failure `*memory` is
+    // untouched and nothing is held.
+    virtual BlockStatus CreateBlock(uint32_t type_index, const ArenaKey& key, uint64_t size_bytes,
+                                    BlockMemory* memory) noexcept = 0;
+
+    // Gives back what CreateBlock returned, mapped or not. Cannot fail.
+    virtual void DestroyBlock(uint32_t type_index, const BlockMemory& memory) noexcept = 0;
+
+ protected:
+    ~BlockSource() = default;
+};
+
+}  // namespace tessera::pool
+
+#endif  // TESSERA_LAYER_POOL_BLOCK_SOURCE_H_

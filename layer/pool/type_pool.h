@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The pool of one memory type of one device: where slots are placed, and where its numbers are
+// counted.
+//
+// A TypePool owns blocks of driver memory, grouped into arenas by ArenaKey, and hands out ranges of
+// them. Placement is O(1): a good-fit search over size-segregated free lists that span all blocks
+// of an arena, with its metadata outside of device memory. Blocks start small and grow with what is
+// live; empty ones are kept up to an allowance, so that an application that frees and allocates the
+// same again does not reach the driver.
+//
+// Threads: every public function may be called from any thread. One mutex per TypePool guards all
+// of it, and is never held while the BlockSource is called: a thread that needs a block announces
+// it, and the others wait for that block instead of making one each.
+//
+// Counting: `totals` is written under the same mutex, so that a snapshot of it is consistent. The
+// pool counts the application's view of pooled and passed-through allocations alike: both lie in
+// one group, under one sequence.
+
+#ifndef TESSERA_LAYER_POOL_TYPE_POOL_H_
+#define TESSERA_LAYER_POOL_TYPE_POOL_H_
+
+#include <cstdint>
+
+#include "layer/pool/block_source.h"
+#include "tessera/channel_abi.h"
+
+namespace tessera::pool {
+
+class Arena;
+struct Block;
+
+// Limits and policy of one memory type, fixed when the pool is made. All sizes in bytes.
+struct PoolLimits {
+    uint64_t min_block_bytes = 1 << 20;      // the first block of an arena
+    uint64_t max_block_bytes = 64ull << 20;  // no block is larger, unless one request needs it
+    uint64_t idle_bytes = 64ull << 20;       // empty blocks that may be kept; 0 keeps none
+};
+
+// What a caller wants placed.
+struct Request {
+    uint64_t requested_bytes = 0;  // the application's own figure; only counted
+    uint64_t size_bytes = 0;       // requested_bytes and its padding: a multiple of kUnitBytes
+    uint64_t alignment_bytes = 0;  // a power of two, at least kUnitBytes
+    ArenaKey key;
+};
+
+// Where something was placed. The block's handle and host address are copied here, so that they can
+// be read without the pool's lock for as long as the placement lives.
+struct Placement {
+    Block* block = nullptr;     // the pool's own; opaque to others
+    uint32_t node = 0;          // the pool's own name of the range
+    uint64_t handle = 0;        // BlockMemory::handle
+    std::byte* host = nullptr;  // address of the range itself (block mapping + offset), or null
+    uint64_t offset_bytes = 0;  // from the start of the block
+    uint64_t size_bytes = 0;    // the padded size: at least Request::size_bytes
+};
+
+enum class PlaceStatus : uint8_t {
+    kOk,
+    kNoBlock,       // the driver gave no block, at the full size or any smaller one that would do
+    kObjectLimit,   // no block because the driver's limit of memory objects is reached
+    kNoHostMemory,  // the pool could not get host memory for its bookkeeping
+};
+
+// Bytes of one type, for the budget arithmetic. unused = block bytes that hold no slot.
+struct Occupancy {
+    uint64_t app_live_bytes = 0;  // pooled and passed through, the application's figures
+    uint64_t unused_block_bytes = 0;
+};
+
+class TypePool {
+ public:
+    // `source` and `totals` must outlive the pool; `totals` may lie in shared memory and is written
+    // only by this object.
+    TypePool(uint32_t type_index, const PoolLimits& limits, BlockSource& source,
+             tessera_type_totals& totals) noexcept;
+
+    // Gives every block back to the source, with or without live slots in it.
+    ~TypePool();
+
+    TypePool(const TypePool&) = delete;
+    TypePool& operator=(const TypePool&) = delete;
+
+    // Places `request` and counts one application allocation on success. May call the source: first
+    // for a block of the size that growth suggests, after a failure for smaller ones down to what
+    // the request needs. On failure nothing changed and nothing was counted but driver failures;
+    // the caller goes on to pass the request through.
+    PlaceStatus Allocate(const Request& request, Placement* placement) noexcept;
+
+    // Ends a placement and counts one application free of `requested_bytes`. The range may be
+    // handed out again before this returns. Gives empty blocks beyond the allowance back to the
+    // source.
+    void Free(const Placement& placement, uint64_t requested_bytes) noexcept;
+
+    // Places anew something that nobody has seen yet. On kOk `*to` is live and `from` is not; on
+    // failure `from` stays. Counts a moved slot and no application allocation.
+    PlaceStatus Move(const Placement& from, const Request& request, Placement* to) noexcept;
+
+    // Counts an allocation that the driver served as it came, its end, and a failure that the
+    // application was told of. `reason` is below TESSERA_REASON_COUNT.
+    void CountPassThrough(tessera_reason reason, uint64_t size_bytes) noexcept;
+    void CountPassThroughFree(tessera_reason reason, uint64_t size_bytes) noexcept;
+    void CountFailure(bool reached_driver) noexcept;
+    void CountPlacementFailure() noexcept;
+
+    // Gives all empty blocks back to the source. Returns how many bytes that were.
+    uint64_t ReleaseEmptyBlocks() noexcept;
+
+    Occupancy GetOccupancy() const noexcept;
+
+    // For tests and debug builds: walks everything (O(n)) and compares it with the counters.
+    bool CheckInvariants() const noexcept;
+};
+
+}  // namespace tessera::pool
+
+#endif  // TESSERA_LAYER_POOL_TYPE_POOL_H_
