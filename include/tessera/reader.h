@@ -84,6 +84,11 @@ std::vector<std::string> ListSegments();
 // copies.
 Result<Process> ReadSegment(const std::string& path);
 
+// As ReadSegment, from a descriptor that stays open and the caller's; `path` is only told. The file
+// may have been unlinked since it was opened: who wants the last state of a process that may end,
+// and whose segment may then be cleared away, opens it early.
+Result<Process> ReadSegmentFd(int fd, const std::string& path);
+
 // The segment of process `pid`: the live one if there is one, else the newest left behind. The
 // error says whether there is no such process, one of another user, or one that did not load the
 // layer.
