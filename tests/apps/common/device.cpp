@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The start of every test application: see device.h.
+//
+// The one idea: nothing is asked for beyond what Vulkan 1.0 always gives, so that the same program
+// runs on a software driver and on a discrete GPU, and so that nothing but the environment decides
+// which layers see its calls.
+#include "common/device.h"
+
+#include <vector>
+
+#include "common/check.h"
+
+namespace apps {
+namespace {
+
+VkPhysicalDevice PickPhysicalDevice(VkInstance instance, uint32_t index) {
+    uint32_t count = 0;
+    Check(vkEnumeratePhysicalDevices(instance, &count, nullptr), "vkEnumeratePhysicalDevices");
+    std::vector<VkPhysicalDevice> devices(count);
+    Check(vkEnumeratePhysicalDevices(instance, &count, devices.data()),
+          "vkEnumeratePhysicalDevices");
+    if (index >= count) {
+        throw Failure("There is no physical device with index " + std::to_string(index) +
+                      "; the loader lists " + std::to_string(count) + ".");
+    }
+    return devices[index];
+}
+
+uint32_t FindGraphicsFamily(VkPhysicalDevice physical, const std::string& name) {
+    uint32_t count = 0;
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, nullptr);
+    std::vector<VkQueueFamilyProperties> families(count);
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, families.data());
+    for (uint32_t family = 0; family < count; ++family) {
+        if (families[family].queueFlags & VK_QUEUE_GRAPHICS_BIT) return family;
+    }
+    throw Failure("The device " + name + " has no queue family for graphics.");
+}
+
+}  // namespace
+
+Instance::Instance(const char* application_name) {
+    const VkApplicationInfo application{.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+                                        .pNext = nullptr,
+                                        .pApplicationName = application_name,
+                                        .applicationVersion = 1,
+                                        .pEngineName = nullptr,
+                                        .engineVersion = 0,
+                                        .apiVersion = VK_API_VERSION_1_0};
+    VkInstanceCreateInfo info{};
+    info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
+    info.pApplicationInfo = &application;
+    Check(vkCreateInstance(&info, nullptr, &handle_), "vkCreateInstance");
+}
+
+Instance::~Instance() {
+    vkDestroyInstance(handle_, nullptr);
+}
+
+Device::Device(const Instance& instance, uint32_t index)
+    : physical_(PickPhysicalDevice(instance.handle(), index)) {
+    vkGetPhysicalDeviceProperties(physical_, &properties_);
+    vkGetPhysicalDeviceMemoryProperties(physical_, &memory_);
+    queue_family_ = FindGraphicsFamily(physical_, properties_.deviceName);
+
+    const float priority = 1.0f;
+    VkDeviceQueueCreateInfo queue_info{};
+    queue_info.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+    queue_info.queueFamilyIndex = queue_family_;
+    queue_info.queueCount = 1;
+    queue_info.pQueuePriorities = &priority;
+
+    VkDeviceCreateInfo info{};
+    info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
+    info.queueCreateInfoCount = 1;
+    info.pQueueCreateInfos = &queue_info;
+    Check(vkCreateDevice(physical_, &info, nullptr, &handle_), "vkCreateDevice");
+    vkGetDeviceQueue(handle_, queue_family_, 0, &queue_);
+}
+
+Device::~Device() {
+    vkDestroyDevice(handle_, nullptr);
+}
+
+uint32_t Device::FindMemoryType(uint32_t allowed_types, VkMemoryPropertyFlags wanted) const {
+    for (uint32_t type = 0; type < memory_.memoryTypeCount; ++type) {
+        const bool allowed = (allowed_types & (1u << type)) != 0;
+        if (allowed && (memory_.memoryTypes[type].propertyFlags & wanted) == wanted) return type;
+    }
+    throw Failure("The device " + std::string(properties_.deviceName) +
+                  " has no memory type with the flags " + std::to_string(wanted) +
+                  " for a resource.");
+}
+
+}  // namespace apps

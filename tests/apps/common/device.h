@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The start of every test application: instance, physical device, device, one queue.
+//
+// Plain Vulkan 1.0 through the system's loader, without extensions, features or layers of its own:
+// what sits between the application and the driver is decided from outside, by the environment.
+// Each object owns its handles and destroys them in order. An object belongs to one thread unless
+// the command called on its handles is free of external synchronization.
+#pragma once
+
+#include <vulkan/vulkan.h>
+
+#include <cstdint>
+#include <string>
+
+namespace apps {
+
+/// One VkInstance of API version 1.0. Destroyed with the object.
+class Instance {
+ public:
+    /// Creates the instance. `application_name` must outlive the call only.
+    /// Throws Failure when the loader finds no driver.
+    explicit Instance(const char* application_name);
+    ~Instance();
+    Instance(const Instance&) = delete;
+    Instance& operator=(const Instance&) = delete;
+
+    VkInstance handle() const { return handle_; }
+
+ private:
+    VkInstance handle_ = VK_NULL_HANDLE;
+};
+
+/// One logical device with one queue that can draw and copy.
+///
+/// Requires: the Instance outlives the Device, and everything made from the device is gone when the
+/// object is destroyed.
+class Device {
+ public:
+    /// Opens the physical device at `index`, in the order in which the loader lists them.
+    /// Throws Failure when there is no such device or none of its queue families does graphics.
+    Device(const Instance& instance, uint32_t index);
+    ~Device();
+    Device(const Device&) = delete;
+    Device& operator=(const Device&) = delete;
+
+    VkDevice handle() const { return handle_; }
+    VkQueue queue() const { return queue_; }
+    uint32_t queue_family() const { return queue_family_; }
+    const VkPhysicalDeviceProperties& properties() const { return properties_; }
+    const VkPhysicalDeviceMemoryProperties& memory_properties() const { return memory_; }
+
+    /// The first memory type of `allowed_types` (a bit per type) that has all `wanted` flags, as
+    /// every tutorial chooses it. Throws Failure when there is none.
+    uint32_t FindMemoryType(uint32_t allowed_types, VkMemoryPropertyFlags wanted) const;
+
+ private:
+    VkPhysicalDevice physical_ = VK_NULL_HANDLE;
+    VkPhysicalDeviceProperties properties_{};
+    VkPhysicalDeviceMemoryProperties memory_{};
+    uint32_t queue_family_ = 0;
+    VkDevice handle_ = VK_NULL_HANDLE;
+    VkQueue queue_ = VK_NULL_HANDLE;
+};
+
+/// The flags of a buffer that the processor writes or reads: visible, and never in need of a flush.
+inline constexpr VkMemoryPropertyFlags kHostMemory =
+    VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+
+}  // namespace apps
