@@ -21,14 +21,19 @@
 #define TESSERA_LAYER_POOL_TYPE_POOL_H_
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
+#include "layer/base/mutex.h"
+#include "layer/pool/block.h"
 #include "layer/pool/block_source.h"
+#include "layer/pool/growth.h"
 #include "tessera/channel_abi.h"
 
 namespace tessera::pool {
 
 class Arena;
-struct Block;
+struct Fit;
 
 // Limits and policy of one memory type, fixed when the pool is made. All sizes in bytes.
 struct PoolLimits {
@@ -111,6 +116,64 @@ class TypePool {
 
     // For tests and debug builds: walks everything (O(n)) and compares it with the counters.
     bool CheckInvariants() const noexcept;
+
+ private:
+    // How an attempt to get a block went.
+    struct Attempt {
+        BlockStatus status = BlockStatus::kOk;
+        BlockMemory memory;          // of size 0 unless kOk
+        uint64_t refused_bytes = 0;  // the last size that was too large; 0 if none was
+        uint64_t failures = 0;       // calls of the source that failed
+    };
+
+    // Finds room for `fit` in the arena of `key`, waiting for a block or making one if need be, and
+    // fills `*placement`. Counts blocks and their failures, but no allocation.
+    PlaceStatus Place(const Fit& fit, const ArenaKey& key, Placement* placement) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    // Makes a block and takes the slot in it before another thread can. Gives the lock up while the
+    // source is called.
+    PlaceStatus Grow(Arena& arena, const Fit& fit, Placement* placement) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    // Takes a block that the source just made into the arena and the slot in it. Returns: false
+    // without host memory for that; the caller gives the block back.
+    bool Admit(Arena& arena, std::unique_ptr<Block>& block, const Fit& fit,
+               Placement* placement) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    // Asks the source for a block of `wish_bytes`, then for smaller ones down to `smallest_bytes`.
+    Attempt TryCreate(const ArenaKey& key, uint64_t wish_bytes, uint64_t smallest_bytes) noexcept
+        ABSL_LOCKS_EXCLUDED(mutex_);
+
+    // Ends a slot. Adds the blocks that go back to the source for it to `*given_up`; the caller
+    // destroys them without the lock. Requires: inside a SequencedWrite.
+    void Unplace(const Placement& placement, BlockList* given_up) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    void GiveUp(Block& block, BlockList* given_up) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    void Destroy(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
+
+    // Returns: the arena of `key`, made if need be, or null without host memory for it.
+    Arena* ArenaOf(const ArenaKey& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    // Fills `*placement` for a range just taken.
+    void Describe(Arena& arena, NodeId node, Placement* placement) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    // Writes what is free into the totals. Requires: inside a SequencedWrite.
+    void PublishFree() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    bool CheckTotals() const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    const uint32_t type_index_;
+    const BlockSizes sizes_;
+    const uint64_t idle_bytes_;
+    BlockSource& source_;
+
+    mutable Mutex mutex_;
+    CondVar growth_finished_;
+    tessera_type_totals& totals_ ABSL_GUARDED_BY(mutex_);
+    std::vector<std::unique_ptr<Arena>> arenas_ ABSL_GUARDED_BY(mutex_);  // a few at most
+    BlockList idle_ ABSL_GUARDED_BY(mutex_);                              // the empty blocks
 };
 
 }  // namespace tessera::pool

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A block as the pool keeps it, and the list of those that are empty.
+//
+// The one idea: a block becomes empty and is used again without a search or an allocation, since
+// it carries the links of the list itself.
+//
+// Threads: the pool's lock guards all of it, but for `memory`, which does not change between the
+// block's publication and its end.
+
+#ifndef TESSERA_LAYER_POOL_BLOCK_H_
+#define TESSERA_LAYER_POOL_BLOCK_H_
+
+#include <cstdint>
+
+#include "layer/pool/block_source.h"
+#include "layer/pool/range_index.h"
+
+namespace tessera::pool {
+
+class Arena;
+
+struct Block {
+    BlockMemory memory;
+    Arena* arena = nullptr;
+    uint32_t index = 0;       // its number in the arena, and in the nodes of its ranges
+    uint32_t live_slots = 0;  // the block is empty when this is 0
+    NodeId whole = kNoNode;   // while empty: its one free range
+    Block* older = nullptr;   // while empty, or given up: neighbours in a BlockList
+    Block* newer = nullptr;
+};
+
+// Blocks in the order in which they were added. Owns nothing.
+class BlockList {
+ public:
+    // Requires: the block is in no list.
+    void Add(Block& block) noexcept {
+        block.older = newest_;
+        block.newer = nullptr;
+        (newest_ != nullptr ? newest_->newer : oldest_) = &block;
+        newest_ = &block;
+        bytes_ += block.memory.size_bytes;
+    }
+
+    // Requires: the block is in this list.
+    void Remove(Block& block) noexcept {
+        (block.older != nullptr ? block.older->newer : oldest_) = block.newer;
+        (block.newer != nullptr ? block.newer->older : newest_) = block.older;
+        bytes_ -= block.memory.size_bytes;
+    }
+
+    // Returns: the block added first, or null.
+    Block* Oldest() const noexcept { return oldest_; }
+
+    // The sizes of all blocks in the list.
+    uint64_t Bytes() const noexcept { return bytes_; }
+
+ private:
+    Block* oldest_ = nullptr;
+    Block* newest_ = nullptr;
+    uint64_t bytes_ = 0;
+};
+
+}  // namespace tessera::pool
+
+#endif  // TESSERA_LAYER_POOL_BLOCK_H_

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The segregated fit of range_index.h. Read Take and Release first; the rest serves them.
+//
+// Bin numbers: for a size of b significant bits let e = max(b, 6) - 6; the bin is 32 * e plus the
+// six leading bits (size >> e). Below 64 units that is the size itself; above, the sixth leading
+// bit is always set and carries into the next group, which makes the numbers contiguous.
+
+#include "layer/pool/range_index.h"
+
+#include <bit>
+#include <cassert>
+#include <limits>
+#include <new>
+
+namespace tessera::pool {
+namespace {
+
+// How many ranges of a bin, and how many heads of larger bins, are tried for an aligned fit before
+// a bin is taken where everything fits. Four cover nearly all hits, each costs a cache miss.
+constexpr uint32_t kQuickLooks = 4;
+
+// How many ranges are tried before giving up on blocks in use: what follows is an empty block or a
+// call of the driver, each dearer than this.
+constexpr uint32_t kLastLooks = 64;
+
+uint32_t AlignUp(Units offset, uint32_t alignment_units) noexcept {
+    return (offset.Count() + (alignment_units - 1)) & ~(alignment_units - 1);
+}
+
+// Returns: whether `size` fits into `range` at a multiple of the alignment.
+bool Fits(const Node& range, Units size, uint32_t alignment_units) noexcept {
+    const uint64_t skipped = AlignUp(range.offset, alignment_units) - range.offset.Count();
+    return skipped + size.Count() <= range.size.Count();
+}
+
+}  // namespace
+
+uint32_t BinOf(Units size) noexcept {
+    const auto bits = static_cast<uint32_t>(std::bit_width(size.Count() | (kBinsPerGroup * 2 - 1)));
+    const uint32_t exponent = bits - 6;
+    return exponent * kBinsPerGroup + (size.Count() >> exponent);
+}
+
+uint32_t FittingBin(uint64_t size_units) noexcept {
+    if (size_units > std::numeric_limits<uint32_t>::max()) return kNoBin;
+    return BinOf(Units(static_cast<uint32_t>(size_units - 1))) + 1;
+}
+
+Units FloorOf(uint32_t bin) noexcept {
+    if (bin < 2 * kBinsPerGroup) return Units(bin);
+    const uint32_t exponent = bin / kBinsPerGroup - 1;
+    return Units((bin % kBinsPerGroup + kBinsPerGroup) << exponent);
+}
+
+// Returns: the first bin from `bin` on that holds a range, or kNoBin.
+uint32_t RangeIndex::Bins::FirstFrom(uint32_t bin) const noexcept {
+    if (bin >= kBins) return kNoBin;
+    const uint32_t group = bin / kBinsPerGroup;
+    const uint32_t here = bits[group] & (~0u << (bin % kBinsPerGroup));
+    if (here != 0) return group * kBinsPerGroup + static_cast<uint32_t>(std::countr_zero(here));
+    const uint32_t above = groups & (~1u << group);
+    if (above == 0) return kNoBin;
+    const auto next = static_cast<uint32_t>(std::countr_zero(above));
+    return next * kBinsPerGroup + static_cast<uint32_t>(std::countr_zero(bits[next]));
+}
+
+// Returns: the last bin that holds a range, or kNoBin.
+uint32_t RangeIndex::Bins::Last() const noexcept {
+    if (groups == 0) return kNoBin;
+    const auto group = static_cast<uint32_t>(std::bit_width(groups)) - 1;
+    return group * kBinsPerGroup + static_cast<uint32_t>(std::bit_width(bits[group])) - 1;
+}
+
+NodeId RangeIndex::AddBlock(uint32_t block, Units size) noexcept {
+    const NodeId id = NewNode();
+    At(id) = Node{.offset = Units(0), .size = size, .block = block, .state = Node::State::kFree};
+    free_units_ += size.Count();
+    Link(id);
+    return id;
+}
+
+void RangeIndex::RemoveBlock(NodeId whole) noexcept {
+    assert(IsWholeBlock(whole) && Look(whole).state == Node::State::kFree);
+    free_units_ -= Look(whole).size.Count();
+    Unlink(whole);
+    DropNode(whole);
+}
+
+NodeId RangeIndex::Take(Units size, uint32_t alignment_units) noexcept {
+    NodeId node = FindPartial(size, alignment_units);
+    if (node == kNoNode) node = FindWhole(size);
+    if (node == kNoNode) return kNoNode;
+    Unlink(node);
+    Carve(node, size, alignment_units);
+    free_units_ -= size.Count();
+    return node;
+}
+
+NodeId RangeIndex::Release(NodeId taken) noexcept {
+    Node& node = At(taken);
+    assert(node.state == Node::State::kTaken);
+    node.state = Node::State::kFree;
+    free_units_ += node.size.Count();
+    if (const NodeId id = node.before; Look(id).state == Node::State::kFree) {
+        Unlink(id);
+        node.offset = Look(id).offset;
+        node.size += Look(id).size;
+        node.before = Look(id).before;
+        At(node.before).after = taken;
+        DropNode(id);
+    }
+    if (const NodeId id = node.after; Look(id).state == Node::State::kFree) {
+        Unlink(id);
+        node.size += Look(id).size;
+        node.after = Look(id).after;
+        At(node.after).before = taken;
+        DropNode(id);
+    }
+    Link(taken);
+    return taken;
+}
+
+// Finds a free range in a block that is in use. Cheapest first: the bin of this size, then the
+// heads of the next larger bins, then the first bin where any range fits however it lies.
+NodeId RangeIndex::FindPartial(Units size, uint32_t alignment_units) const noexcept {
+    const uint32_t own = BinOf(size);
+    const uint32_t certain = FittingBin(uint64_t{size.Count()} + alignment_units - 1);
+    uint32_t looks = kQuickLooks;
+    if (const NodeId node = FindAmong(partial_.heads[own], size, alignment_units, looks);
+        node != kNoNode)
+        return node;
+    uint32_t bin = partial_.FirstFrom(own + 1);
+    for (uint32_t tries = 0; tries < kQuickLooks && bin < certain; ++tries) {
+        if (Fits(Look(partial_.heads[bin]), size, alignment_units)) return partial_.heads[bin];
+        bin = partial_.FirstFrom(bin + 1);
+    }
+    bin = partial_.FirstFrom(certain);
+    if (bin != kNoBin) return partial_.heads[bin];
+
+    looks = kLastLooks;
+    for (bin = partial_.FirstFrom(own); bin < certain && looks > 0;
+         bin = partial_.FirstFrom(bin + 1)) {
+        if (const NodeId node = FindAmong(partial_.heads[bin], size, alignment_units, looks);
+            node != kNoNode)
+            return node;
+    }
+    return kNoNode;
+}
+
+// Tries the ranges of a bin from `first` on, each at the price of one of `looks`.
+NodeId RangeIndex::FindAmong(NodeId first, Units size, uint32_t alignment_units,
+                             uint32_t& looks) const noexcept {
+    for (NodeId node = first; node != kNoNode && looks > 0; node = Look(node).next, --looks) {
+        if (Fits(Look(node), size, alignment_units)) return node;
+    }
+    return kNoNode;
+}
+
+// Finds an empty block. Any alignment fits at offset 0.
+NodeId RangeIndex::FindWhole(Units size) const noexcept {
+    if (whole_.groups == 0) return kNoNode;
+    const uint32_t own = BinOf(size);
+    uint32_t looks = kLastLooks;
+    if (const NodeId node = FindAmong(whole_.heads[own], size, 1, looks); node != kNoNode)
+        return node;
+    const uint32_t bin = whole_.FirstFrom(own + 1);
+    return bin == kNoBin ? kNoNode : whole_.heads[bin];
+}
+
+// Cuts an unlinked free range down to the taken one and links what is left at either side.
+void RangeIndex::Carve(NodeId id, Units size, uint32_t alignment_units) noexcept {
+    Node& node = At(id);
+    node.state = Node::State::kTaken;
+    const Units skipped(AlignUp(node.offset, alignment_units) - node.offset.Count());
+    if (skipped > Units(0)) {
+        const NodeId lead = NewNode();
+        At(lead) = Node{.offset = node.offset,
+                        .size = skipped,
+                        .before = node.before,
+                        .after = id,
+                        .block = node.block,
+                        .state = Node::State::kFree};
+        At(node.before).after = lead;
+        node.before = lead;
+        node.offset += skipped;
+        node.size -= skipped;
+        Link(lead);
+    }
+    if (node.size > size) {
+        const NodeId rest = NewNode();
+        At(rest) = Node{.offset = node.offset + size,
+                        .size = node.size - size,
+                        .before = id,
+                        .after = node.after,
+                        .block = node.block,
+                        .state = Node::State::kFree};
+        At(node.after).before = rest;
+        node.after = rest;
+        node.size = size;
+        Link(rest);
+    }
+}
+
+void RangeIndex::Link(NodeId id) noexcept {
+    Node& node = At(id);
+    Bins& bins = BinsFor(node);
+    const uint32_t bin = BinOf(node.size);
+    const NodeId head = bins.heads[bin];
+    node.previous = kNoNode;
+    node.next = head;
+    At(head).previous = id;
+    bins.heads[bin] = id;
+    bins.bits[bin / kBinsPerGroup] |= 1u << (bin % kBinsPerGroup);
+    bins.groups |= 1u << (bin / kBinsPerGroup);
+}
+
+void RangeIndex::Unlink(NodeId id) noexcept {
+    Node& node = At(id);
+    At(node.next).previous = node.previous;
+    if (node.previous != kNoNode) {
+        At(node.previous).next = node.next;
+        return;
+    }
+    Bins& bins = BinsFor(node);
+    const uint32_t bin = BinOf(node.size);
+    bins.heads[bin] = node.next;
+    if (node.next != kNoNode) return;
+    const uint32_t group = bin / kBinsPerGroup;
+    bins.bits[group] &= ~(1u << (bin % kBinsPerGroup));
+    if (bins.bits[group] == 0) bins.groups &= ~(1u << group);
+}
+
+NodeId RangeIndex::NewNode() noexcept {
+    assert(unused_count_ > 0);
+    --unused_count_;
+    if (unused_ == kNoNode) return node_limit_++;
+    const NodeId id = unused_;
+    unused_ = Look(id).next;
+    return id;
+}
+
+void RangeIndex::DropNode(NodeId id) noexcept {
+    Node& node = At(id);
+    node.state = Node::State::kUnused;
+    node.next = unused_;
+    unused_ = id;
+    ++unused_count_;
+}
+
+bool RangeIndex::AddChunk() noexcept {
+    constexpr size_t kMostChunks = std::numeric_limits<NodeId>::max() / kChunkNodes;
+    if (chunks_.size() >= kMostChunks) return false;
+    try {
+        chunks_.push_back(std::make_unique<Node[]>(kChunkNodes));
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    unused_count_ += kChunkNodes;
+    if (node_limit_ == 0) At(NewNode()).state = Node::State::kTaken;
+    return true;
+}
+
+Units RangeIndex::LargestFree() const noexcept {
+    const uint32_t whole = whole_.Last();
+    const uint32_t partial = partial_.Last();
+    const Units a = whole == kNoBin ? Units(0) : Look(whole_.heads[whole]).size;
+    const Units b = partial == kNoBin ? Units(0) : Look(partial_.heads[partial]).size;
+    return a < b ? b : a;
+}
+
+bool RangeIndex::CheckInvariants() const noexcept {
+    uint64_t free_ranges = 0;
+    if (!CheckBins(partial_, false, &free_ranges) || !CheckBins(whole_, true, &free_ranges))
+        return false;
+    uint64_t free_units = 0;
+    uint64_t free_nodes = 0;
+    uint64_t unused_nodes = 0;
+    for (NodeId id = 1; id < node_limit_; ++id) {
+        const Node& node = Look(id);
+        if (node.state == Node::State::kUnused) ++unused_nodes;
+        if (node.state != Node::State::kFree) continue;
+        ++free_nodes;
+        free_units += node.size.Count();
+    }
+    const uint64_t never_used = chunks_.size() * uint64_t{kChunkNodes} - node_limit_;
+    return free_ranges == free_nodes && free_units == free_units_ &&
+           unused_nodes + never_used == unused_count_ && CheckNeighbours();
+}
+
+// Adds the ranges in `bins` to `*free_ranges`; each must be free and hang where its size and its
+// neighbours say.
+bool RangeIndex::CheckBins(const Bins& bins, bool whole, uint64_t* free_ranges) const noexcept {
+    for (uint32_t bin = 0; bin < kBins; ++bin) {
+        const uint32_t group = bin / kBinsPerGroup;
+        const bool marked = (bins.bits[group] >> (bin % kBinsPerGroup) & 1) != 0;
+        if (marked != (bins.heads[bin] != kNoNode)) return false;
+        if (((bins.groups >> group & 1) != 0) != (bins.bits[group] != 0)) return false;
+        NodeId previous = kNoNode;
+        for (NodeId id = bins.heads[bin]; id != kNoNode; id = Look(id).next) {
+            const Node& node = Look(id);
+            if (node.state != Node::State::kFree || node.previous != previous) return false;
+            if (BinOf(node.size) != bin || IsWholeBlock(id) != whole) return false;
+            previous = id;
+            ++*free_ranges;
+        }
+    }
+    return true;
+}
+
+// Neighbours must name each other, touch, belong to one block and not both be free.
+bool RangeIndex::CheckNeighbours() const noexcept {
+    for (NodeId id = 1; id < node_limit_; ++id) {
+        const Node& node = Look(id);
+        if (node.state == Node::State::kUnused) continue;
+        if (node.size == Units(0)) return false;
+        if ((node.before == kNoNode) != (node.offset == Units(0))) return false;
+        if (node.after == kNoNode) continue;
+        const Node& after = Look(node.after);
+        if (after.before != id || after.block != node.block) return false;
+        if (after.offset != node.offset + node.size) return false;
+        if (node.state == Node::State::kFree && after.state == Node::State::kFree) return false;
+    }
+    return true;
+}
+
+}  // namespace tessera::pool

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which ranges of an arena's blocks are free, and which of them suits a request: the placement
+// algorithm, and nothing else. It knows blocks as numbers and never touches device memory.
+//
+// The one idea: a two-level segregated fit over all blocks at once. Free ranges hang in bins by
+// size, a bitmap says which bins hold any, and the ranges of a block are linked in order of their
+// offsets, so that taking a range and merging it with its neighbours each cost a bounded number of
+// steps, whatever is live. Ranges that are a whole block hang in bins of their own, which are asked
+// last: a block that was drained stays empty while any other has room, and can be given back.
+//
+// A bin holds the sizes [floor, next floor): exact below 64 units, then 32 bins an octave, so that
+// the sizes of a bin differ by less than 1/32.
+//
+// Threads: none of its own; the owner's lock guards all of it.
+// Failure: host memory is got in Reserve alone. Nothing else can fail for want of it.
+
+#ifndef TESSERA_LAYER_POOL_RANGE_INDEX_H_
+#define TESSERA_LAYER_POOL_RANGE_INDEX_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "layer/pool/units.h"
+
+namespace tessera::pool {
+
+// Names a range of a block, free or taken, in a table of nodes. Never 0 for a range.
+using NodeId = uint32_t;
+inline constexpr NodeId kNoNode = 0;
+
+// What is known of a range. Records are reused; they never move.
+struct Node {
+    enum class State : uint32_t {
+        kUnused,  // the record stands for no range
+        kFree,
+        kTaken,
+    };
+    Units offset;  // from the start of its block
+    Units size;
+    NodeId before = kNoNode;  // the neighbours in the block, kNoNode at its ends
+    NodeId after = kNoNode;
+    NodeId previous = kNoNode;  // while free: the neighbours in the bin
+    NodeId next = kNoNode;      // while unused: the next unused record
+    uint32_t block = 0;         // the owner's number of the block
+    State state = State::kUnused;
+};
+static_assert(sizeof(Node) == 32, "two nodes share a cache line");
+
+// Bins are numbered by size. Two levels: 28 groups of 32 bins reach to the end of 32 bits.
+inline constexpr uint32_t kBinsPerGroup = 32;
+inline constexpr uint32_t kGroups = 28;
+inline constexpr uint32_t kBins = kBinsPerGroup * kGroups;
+inline constexpr uint32_t kNoBin = kBins;
+
+// Returns: the bin that a free range of `size` hangs in.
+uint32_t BinOf(Units size) noexcept;
+
+// Returns: the first bin all of whose ranges have at least `size`; kNoBin if there is none.
+// Requires: `size` is not 0.
+uint32_t FittingBin(uint64_t size_units) noexcept;
+
+// Returns: the smallest size that hangs in `bin`.
+Units FloorOf(uint32_t bin) noexcept;
+
+class RangeIndex {
+ public:
+    RangeIndex() = default;
+    RangeIndex(const RangeIndex&) = delete;
+    RangeIndex& operator=(const RangeIndex&) = delete;
+
+    // Makes sure that `count` more nodes can be had. Call it with 1 before AddBlock and with 2
+    // before Take. Returns: false if host memory is exhausted; nothing changed then.
+    bool Reserve(uint32_t count) noexcept { return unused_count_ >= count || AddChunk(); }
+
+    // Adds a block as one free range. `size` is not 0. Returns: that range.
+    NodeId AddBlock(uint32_t block, Units size) noexcept;
+
+    // Forgets a block. Requires: `whole` is free and spans its block.
+    void RemoveBlock(NodeId whole) noexcept;
+
+    // Takes a range of exactly `size` at a multiple of `alignment_units`. What the alignment skips
+    // and what lies behind stays free. A block that has no taken range is used only if no other
+    // suits. Returns: the range, or kNoNode if none was found. The search is bounded: it finds any
+    // range of at least size + alignment - 1 (rounded up to a bin), and most of the others.
+    // Requires: `size` is not 0, `alignment_units` is a power of two.
+    NodeId Take(Units size, uint32_t alignment_units) noexcept;
+
+    // Frees a taken range and merges it with its free neighbours. Returns: the merged range.
+    NodeId Release(NodeId taken) noexcept;
+
+    const Node& Look(NodeId node) const noexcept {
+        return chunks_[node / kChunkNodes][node % kChunkNodes];
+    }
+    bool IsWholeBlock(NodeId node) const noexcept {
+        return Look(node).before == kNoNode && Look(node).after == kNoNode;
+    }
+
+    // The sum of all free ranges in units, which may pass 32 bits over many blocks.
+    uint64_t FreeUnits() const noexcept { return free_units_; }
+
+    // Returns: the size of some free range in the highest bin that holds any: less than 1/32 below
+    // the largest, and exact where only one is large.
+    Units LargestFree() const noexcept;
+
+    // All nodes lie in [1, NodeLimit()), unused ones among them.
+    NodeId NodeLimit() const noexcept { return node_limit_; }
+
+    // For tests and debug builds: walks everything (O(n)).
+    bool CheckInvariants() const noexcept;
+
+ private:
+    // Free ranges by bin, and which bins hold any.
+    struct Bins {
+        uint32_t groups = 0;  // bit g: bits[g] is not 0
+        std::array<uint32_t, kGroups> bits{};
+        std::array<NodeId, kBins> heads{};
+
+        uint32_t FirstFrom(uint32_t bin) const noexcept;
+        uint32_t Last() const noexcept;
+    };
+
+    // 1,024 nodes are 32 KiB: growth touches a bounded amount of memory, and a pool with a few
+    // slots costs little.
+    static constexpr uint32_t kChunkNodes = 1024;
+
+    Node& At(NodeId node) noexcept { return chunks_[node / kChunkNodes][node % kChunkNodes]; }
+    Bins& BinsFor(const Node& node) noexcept {
+        return node.before == kNoNode && node.after == kNoNode ? whole_ : partial_;
+    }
+    bool AddChunk() noexcept;
+    NodeId NewNode() noexcept;
+    void DropNode(NodeId node) noexcept;
+    void Link(NodeId node) noexcept;
+    void Unlink(NodeId node) noexcept;
+    NodeId FindPartial(Units size, uint32_t alignment_units) const noexcept;
+    NodeId FindAmong(NodeId first, Units size, uint32_t alignment_units,
+                     uint32_t& looks) const noexcept;
+    NodeId FindWhole(Units size) const noexcept;
+    void Carve(NodeId node, Units size, uint32_t alignment_units) noexcept;
+    bool CheckBins(const Bins& bins, bool whole, uint64_t* free_ranges) const noexcept;
+    bool CheckNeighbours() const noexcept;
+
+    // Node 0 stands at both ends of every block and is always taken, so that merging needs no test
+    // for an end. Its links mean nothing.
+    std::vector<std::unique_ptr<Node[]>> chunks_;
+    NodeId node_limit_ = 0;      // nodes that were ever used, node 0 included
+    NodeId unused_ = kNoNode;    // chain of records that are free for use again
+    uint32_t unused_count_ = 0;  // the chain and what lies beyond node_limit_
+    uint64_t free_units_ = 0;
+    Bins partial_;  // ranges with a taken neighbour
+    Bins whole_;    // whole blocks
+};
+
+}  // namespace tessera::pool
+
+#endif  // TESSERA_LAYER_POOL_RANGE_INDEX_H_
