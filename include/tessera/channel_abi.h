@@ -2,8 +2,9 @@
 //
 // The binary interface of Tessera's statistics channel, version 1.
 //
-// A process that loads the layer owns one *segment*: a file that it alone writes and that any number
-// of readers may copy. This header is the whole contract between them. It is usable from C11 and C++.
+// A process that loads the layer owns one *segment*: a file that it alone writes and that any
+// number of readers may copy. This header is the whole contract between them. It is usable from C11
+// and C++.
 //
 //   file      $XDG_RUNTIME_DIR/tessera/PID-STARTTIME.channel, else /dev/shm/tessera-UID/...
 //   layout    +-------------------------+ 0
@@ -18,22 +19,24 @@
 //   * Every page is reserved before it is touched; the file only ever grows, up to `max_bytes`.
 //   * `magic` is stored last, with release order: a page of zeroes means "not ready".
 //   * Each field has one writer at a time (named beside it). Fields are 64-bit words, stored
-//     whole, so that no reader sees half of one.
-//   * A group marked "sequence" is consistent when its sequence number is even and the same before
-//     and after the group was copied (acquire order on both loads).
+//     whole, so that no reader sees half of one. The two 32-bit fields never change.
+//   * What is guarded by a sequence is consistent when that is even, and the same before and after
+//     it was copied (acquire order on both loads).
 // Rules for a reader
 //   * Open read-only, never map: pread() copies. A file that is cut short must not kill the reader.
-//   * The writer may be dead, hostile or of another version: check `magic`, `abi_version`, sizes and
-//     counts on the copy before anything is indexed. Strings may lack their terminator.
+//   * The writer may be dead, hostile or of another version: check `magic`, `abi_version`, sizes
+//     and counts on the copy before anything is indexed. Strings may lack their terminator.
 //   * Copy again when a sequence was odd or moved, a bounded number of times.
 // Failure modes
-//   * Writer killed: the file stays, `state` says LIVE and (pid, start time) match no process.
+//   * Writer killed: the file stays, `state` says LIVE and (pid, start time) match no process. A
+//     sequence may stay odd for ever; what it guards is then the middle of one update.
 //   * No room for a device's record: `dropped_devices` counts it; its numbers are not in the file.
 //   * Another version: readers refuse a segment whose `abi_version` they do not know.
 
 #ifndef TESSERA_CHANNEL_ABI_H_
 #define TESSERA_CHANNEL_ABI_H_
 
+#include <assert.h> /* static_assert in C */
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -42,6 +45,9 @@ extern "C" {
 
 #define TESSERA_CHANNEL_MAGIC UINT64_C(0x314e484341535354) /* "TSSACHN1" in memory order */
 #define TESSERA_CHANNEL_ABI_VERSION 1u
+
+/* No segment is larger than this, whatever its `max_bytes` says. */
+#define TESSERA_CHANNEL_LIMIT_BYTES (UINT64_C(64) << 20)
 
 /* Capacities of the fixed arrays below; the counts in use are stored beside the arrays. */
 #define TESSERA_MAX_HEAPS 16u          /* VK_MAX_MEMORY_HEAPS */
@@ -53,31 +59,31 @@ extern "C" {
 
 /* Why an allocation was handed to the driver as it came. Numbers are never reused.
  * The names in JSON, logs and documents are the first argument, spelled exactly so. */
-#define TESSERA_REASONS(X)                                                                       \
-    X(none, 0, "pooled: nothing was in the way")                                                 \
-    X(dedicated, 1, "dedicated to one buffer, image or tensor")                                  \
-    X(external, 2, "imported from or exported to another API or process")                        \
-    X(capture_replay, 3, "its device address must be reproducible")                              \
-    X(device_group, 4, "made for several physical devices")                                      \
-    X(lazily_allocated, 5, "its memory type commits memory lazily")                              \
-    X(placed_map, 6, "the device may map host-visible memory at an address of its choice")       \
-    X(too_large, 7, "larger than a pool block should serve")                                     \
-    X(unknown_pnext, 8, "extended by a structure that the layer does not know")                  \
-    X(unknown_flags, 9, "flags that the layer does not know")                                    \
-    X(zero_initialize, 10, "the application asked for zeroed memory")                            \
-    X(tile_memory, 11, "tile memory: every allocation starts at the same place")                 \
-    X(memory_report, 12, "the device reports each allocation to the application")                \
-    X(address_binding, 13, "the device reports each address binding to the application")         \
-    X(driver_pools, 14, "the driver suballocates by itself")                                     \
-    X(disabled, 15, "switched off by a setting")                                                 \
-    X(elevated, 16, "the process runs with elevated rights")                                     \
-    X(forked, 17, "made in a child process on a device of its parent")                           \
-    X(no_block, 18, "no pool block could be had from the driver")                                \
-    X(object_limit, 19, "the driver's limit of memory objects left no room for a block")         \
-    X(unusual_size, 20, "a size of zero, or beyond what can be computed with")                   \
-    X(invalid_type, 21, "a memory type that the device does not have")                           \
-    X(unusual_priority, 22, "a priority outside 0 to 1")                                         \
-    X(unknown_extension, 23, "the device enables an extension that the layer does not know")     \
+#define TESSERA_REASONS(X)                                                                   \
+    X(none, 0, "pooled: nothing was in the way")                                             \
+    X(dedicated, 1, "dedicated to one buffer, image or tensor")                              \
+    X(external, 2, "imported from or exported to another API or process")                    \
+    X(capture_replay, 3, "its device address must be reproducible")                          \
+    X(device_group, 4, "made for several physical devices")                                  \
+    X(lazily_allocated, 5, "its memory type commits memory lazily")                          \
+    X(placed_map, 6, "the device may map host-visible memory at an address of its choice")   \
+    X(too_large, 7, "larger than a pool block should serve")                                 \
+    X(unknown_pnext, 8, "extended by a structure that the layer does not know")              \
+    X(unknown_flags, 9, "flags that the layer does not know")                                \
+    X(zero_initialize, 10, "the application asked for zeroed memory")                        \
+    X(tile_memory, 11, "tile memory: every allocation starts at the same place")             \
+    X(memory_report, 12, "the device reports each allocation to the application")            \
+    X(address_binding, 13, "the device reports each address binding to the application")     \
+    X(driver_pools, 14, "the driver suballocates by itself")                                 \
+    X(disabled, 15, "switched off by a setting")                                             \
+    X(elevated, 16, "the process runs with elevated rights")                                 \
+    X(forked, 17, "made in a child process on a device of its parent")                       \
+    X(no_block, 18, "no pool block could be had from the driver")                            \
+    X(object_limit, 19, "the driver's limit of memory objects left no room for a block")     \
+    X(unusual_size, 20, "a size of zero, or beyond what can be computed with")               \
+    X(invalid_type, 21, "a memory type that the device does not have")                       \
+    X(unusual_priority, 22, "a priority outside 0 to 1")                                     \
+    X(unknown_extension, 23, "the device enables an extension that the layer does not know") \
     X(out_of_host_memory, 24, "the layer could not get memory for its own bookkeeping")
 
 enum tessera_reason {
@@ -88,32 +94,32 @@ enum tessera_reason {
 };
 
 /* Commands whose calls are counted and timed. Numbers are never reused; aliases share a number. */
-#define TESSERA_CALLS(X)                               \
-    X(vkAllocateMemory, 0)                             \
-    X(vkFreeMemory, 1)                                 \
-    X(vkMapMemory, 2)                                  \
-    X(vkUnmapMemory, 3)                                \
-    X(vkFlushMappedMemoryRanges, 4)                    \
-    X(vkInvalidateMappedMemoryRanges, 5)               \
-    X(vkBindBufferMemory, 6)                           \
-    X(vkBindImageMemory, 7)                            \
-    X(vkBindBufferMemory2, 8)                          \
-    X(vkBindImageMemory2, 9)                           \
-    X(vkQueueBindSparse, 10)                           \
-    X(vkGetBufferMemoryRequirements, 11)               \
-    X(vkGetImageMemoryRequirements, 12)                \
-    X(vkGetBufferMemoryRequirements2, 13)              \
-    X(vkGetImageMemoryRequirements2, 14)               \
-    X(vkGetDeviceBufferMemoryRequirements, 15)         \
-    X(vkGetDeviceImageMemoryRequirements, 16)          \
-    X(vkMapMemory2, 17)                                \
-    X(vkUnmapMemory2, 18)                              \
-    X(vkGetDeviceMemoryCommitment, 19)                 \
-    X(vkGetDeviceMemoryOpaqueCaptureAddress, 20)       \
-    X(vkSetDeviceMemoryPriorityEXT, 21)                \
-    X(vkBindAccelerationStructureMemoryNV, 22)         \
-    X(vkBindVideoSessionMemoryKHR, 23)                 \
-    X(vkBindTensorMemoryARM, 24)                       \
+#define TESSERA_CALLS(X)                         \
+    X(vkAllocateMemory, 0)                       \
+    X(vkFreeMemory, 1)                           \
+    X(vkMapMemory, 2)                            \
+    X(vkUnmapMemory, 3)                          \
+    X(vkFlushMappedMemoryRanges, 4)              \
+    X(vkInvalidateMappedMemoryRanges, 5)         \
+    X(vkBindBufferMemory, 6)                     \
+    X(vkBindImageMemory, 7)                      \
+    X(vkBindBufferMemory2, 8)                    \
+    X(vkBindImageMemory2, 9)                     \
+    X(vkQueueBindSparse, 10)                     \
+    X(vkGetBufferMemoryRequirements, 11)         \
+    X(vkGetImageMemoryRequirements, 12)          \
+    X(vkGetBufferMemoryRequirements2, 13)        \
+    X(vkGetImageMemoryRequirements2, 14)         \
+    X(vkGetDeviceBufferMemoryRequirements, 15)   \
+    X(vkGetDeviceImageMemoryRequirements, 16)    \
+    X(vkMapMemory2, 17)                          \
+    X(vkUnmapMemory2, 18)                        \
+    X(vkGetDeviceMemoryCommitment, 19)           \
+    X(vkGetDeviceMemoryOpaqueCaptureAddress, 20) \
+    X(vkSetDeviceMemoryPriorityEXT, 21)          \
+    X(vkBindAccelerationStructureMemoryNV, 22)   \
+    X(vkBindVideoSessionMemoryKHR, 23)           \
+    X(vkBindTensorMemoryARM, 24)                 \
     X(vkBindDataGraphPipelineSessionMemoryARM, 25)
 
 enum tessera_call {
@@ -125,7 +131,8 @@ enum tessera_call {
 
 /* One view of the allocations of a memory type. The application's view counts what it asked for,
  * pooled or not; the driver's view counts VkDeviceMemory objects that exist below the layer: blocks
- * and what was passed through. All sizes in bytes. Invariant at rest: live == allocations - frees. */
+ * and what was passed through. All sizes in bytes. Invariant at rest: live == allocations - frees.
+ */
 struct tessera_totals {
     uint64_t live;
     uint64_t live_bytes;
@@ -158,8 +165,8 @@ struct tessera_pass_through {
  * consistent under `sequence` (odd while it is being written). */
 struct tessera_type_totals {
     uint64_t sequence;
-    uint64_t moved_slots;         /* slots placed anew before their first use became visible */
-    uint64_t placement_failures;  /* binds that no placement could satisfy: always a defect */
+    uint64_t moved_slots;        /* slots placed anew before their first use became visible */
+    uint64_t placement_failures; /* binds that no placement could satisfy: always a defect */
     uint64_t reserved[1];
     struct tessera_totals app;
     struct tessera_totals driver;
@@ -177,9 +184,10 @@ struct tessera_call_totals {
     uint64_t histogram[TESSERA_HISTOGRAM_BUCKETS]; /* of the timed calls */
 };
 
-/* budget and usage are VK_EXT_memory_budget's; a bit of `known` says which of them were ever read. */
-#define TESSERA_HEAP_BUDGET_KNOWN 1u     /* budget_bytes and usage_bytes: the driver's figures */
-#define TESSERA_HEAP_APP_USAGE_KNOWN 2u  /* app_usage_bytes: what the application was told */
+/* budget and usage are VK_EXT_memory_budget's; a bit of `known` says which of them were ever read.
+ */
+#define TESSERA_HEAP_BUDGET_KNOWN 1u    /* budget_bytes and usage_bytes: the driver's figures */
+#define TESSERA_HEAP_APP_USAGE_KNOWN 2u /* app_usage_bytes: what the application was told */
 struct tessera_heap_record {
     uint64_t size_bytes;
     uint64_t known;
@@ -200,24 +208,32 @@ enum tessera_device_state {
     TESSERA_DEVICE_RETIRED = 3 /* record 0 only: the sum over devices that lost their own record */
 };
 
-/* One logical device. Writer of the plain fields: the thread that creates or destroys the device,
- * under the process-wide lock, with `generation` odd meanwhile. Strings are UTF-8, zero padded. */
+/* One logical device. Writer: the thread that creates or destroys a device, under the process-wide
+ * lock and the header's `sequence`. The exceptions: totals and call totals (as said above), and of
+ * the heaps the last four words, which are stored one by one as they become known.
+ * Strings are UTF-8, zero padded.
+ *
+ * Record 0 is the sum, by index of memory type and by command, of the devices that lost their own
+ * record. What counts events adds up; peaks and maxima are the largest; what is live is left out
+ * (0, so `live == allocations - frees` does not hold there). Heaps and memory types are those of
+ * the first such device, with the flags that all have in common. */
 struct tessera_device_record {
-    uint64_t generation; /* sequence for the plain fields and for reuse of the record */
-    uint64_t state;      /* enum tessera_device_state */
-    uint64_t id;         /* unique in the process, from 1; 0 in the retired record */
-    uint64_t mode;       /* 1: pool, 0: off */
-    uint64_t why;        /* enum tessera_reason: why the mode is off */
+    uint64_t state;          /* enum tessera_device_state */
+    uint64_t id;             /* unique in the process, from 1; 0 in the retired record */
+    uint64_t mode;           /* 1: pool, 0: off */
+    uint64_t why;            /* enum tessera_reason: why the mode is off */
     uint64_t api_version;    /* VkPhysicalDeviceProperties::apiVersion */
     uint64_t driver_version; /* VkPhysicalDeviceProperties::driverVersion */
     uint64_t vendor_id;
     uint64_t device_id;
-    uint64_t sample_interval; /* of pooled calls one in this many is timed; driver calls always are */
+    uint64_t
+        sample_interval; /* of pooled calls one in this many is timed; driver calls always are */
     uint64_t retired_devices; /* record 0: how many devices are summed here */
     uint64_t heap_count;
     uint64_t type_count;
+    uint64_t destroyed_order; /* 1 for the first device that was destroyed; 0: it was not */
     uint64_t reserved[3];
-    char name[256];  /* VkPhysicalDeviceProperties::deviceName */
+    char name[256];   /* VkPhysicalDeviceProperties::deviceName */
     char driver[256]; /* VkPhysicalDeviceDriverProperties::driverName, empty if unknown */
     struct tessera_heap_record heaps[TESSERA_MAX_HEAPS];
     struct tessera_memory_type_record types[TESSERA_MAX_TYPES];
@@ -231,26 +247,30 @@ enum tessera_process_state {
     TESSERA_PROCESS_CLOSED = 2 /* the last instance was destroyed; another may follow */
 };
 
-/* The head of the segment. Writer: the owning process, under its process-wide lock. */
+/* The head of the segment. Writer: the owning process, under its process-wide lock. `sequence` is
+ * odd while the set of devices or anything else below it changes, so that a reader that finds it
+ * unmoved has each device once. */
 struct tessera_channel_header {
     uint64_t magic; /* TESSERA_CHANNEL_MAGIC, stored last */
     uint32_t abi_version;
-    uint32_t header_bytes;   /* sizeof(struct tessera_channel_header): where record 0 starts */
-    uint64_t record_bytes;   /* sizeof(struct tessera_device_record) */
-    uint64_t segment_bytes;  /* bytes of the file that are backed by pages; only grows */
-    uint64_t max_bytes;      /* segment_bytes never passes it */
+    uint32_t header_bytes;    /* sizeof(struct tessera_channel_header): where record 0 starts */
+    uint64_t record_bytes;    /* sizeof(struct tessera_device_record) */
+    uint64_t segment_bytes;   /* bytes of the file that are backed by pages; only grows */
+    uint64_t max_bytes;       /* segment_bytes never passes it */
     uint64_t device_capacity; /* records inside segment_bytes */
     uint64_t pid;
     uint64_t pid_start_time; /* field 22 of /proc/PID/stat, in clock ticks since boot */
     uint64_t parent_pid;
     uint64_t uid;
-    uint64_t created_ns; /* CLOCK_REALTIME, ns since 1970 */
-    uint64_t closed_ns;  /* CLOCK_REALTIME of the last close, 0 if never */
-    uint64_t state;      /* enum tessera_process_state */
-    uint64_t loads;      /* how often the layer was loaded in this process, from 1 */
-    uint64_t dropped_devices;
+    uint64_t created_ns;      /* CLOCK_REALTIME, ns since 1970 */
+    uint64_t closed_ns;       /* CLOCK_REALTIME of the last close, 0 if never */
+    uint64_t state;           /* enum tessera_process_state */
+    uint64_t loads;           /* how often a first instance opened the segment, from 1 */
+    uint64_t dropped_devices; /* devices that got no record */
     uint64_t next_device_id;
-    uint64_t reserved[16];
+    uint64_t sequence;
+    uint64_t destroyed_devices; /* of those with a record, so far */
+    uint64_t reserved[14];
     char process[256]; /* base name of the executable */
     char layer_version[32];
     uint64_t padding[444]; /* the header fills one page of 4,096 bytes */
@@ -281,13 +301,15 @@ static inline uint64_t tessera_histogram_floor(uint32_t bucket) {
 
 #ifdef __cplusplus
 }
-static_assert(sizeof(tessera_channel_header) == 4096, "the header is one page");
-static_assert(sizeof(tessera_totals) == 48 && sizeof(tessera_pooled) == 56, "ABI");
-static_assert(sizeof(tessera_type_totals) == 4 * 8 + 96 + 56 + 32 * 24, "ABI");
-static_assert(sizeof(tessera_call_totals) == 32 + 128 * 8, "ABI");
-static_assert(sizeof(tessera_device_record) % 8 == 0, "ABI");
+#endif
+
+static_assert(sizeof(struct tessera_channel_header) == 4096, "the header is one page");
+static_assert(sizeof(struct tessera_totals) == 48, "ABI");
+static_assert(sizeof(struct tessera_pooled) == 56, "ABI");
+static_assert(sizeof(struct tessera_type_totals) == 952, "ABI");
+static_assert(sizeof(struct tessera_call_totals) == 1056, "ABI");
+static_assert(sizeof(struct tessera_device_record) == 99840, "ABI");
 static_assert(TESSERA_REASON_COUNT <= TESSERA_MAX_REASONS, "room for reasons");
 static_assert(TESSERA_CALL_COUNT <= TESSERA_MAX_CALLS, "room for calls");
-#endif
 
 #endif  // TESSERA_CHANNEL_ABI_H_
