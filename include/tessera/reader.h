@@ -65,7 +65,9 @@ struct Process {
     std::string layer_version;
     ProcessState state = ProcessState::kEnded;
     uint64_t loads = 0;
-    uint64_t dropped_devices = 0;
+    uint64_t dropped_devices = 0;  // devices whose numbers are nowhere: there was no room for them
+    // The process is gone and was in the middle of a change: one of the numbers may be off by that.
+    bool torn = false;
     std::vector<Device> devices;  // in order of creation; the retired sum, if any, first
 };
 

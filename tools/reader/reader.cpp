@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finds segments, and says in a sentence why one cannot be had. See include/tessera/reader.h for
+// the contracts; what happens to an open segment is in segment_copy.cpp.
+#include "tessera/reader.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/process.h"
+#include "channel/segment_name.h"
+#include "reader/segment_copy.h"
+
+namespace tessera::reader {
+namespace {
+
+struct CloseFolder {
+    void operator()(DIR* folder) const { closedir(folder); }
+};
+
+// A file that a segment may be, by its name.
+struct Candidate {
+    channel::SegmentOwner owner;
+    std::string path;
+};
+
+void AddCandidates(const std::string& folder_path, std::vector<Candidate>& candidates) {
+    const int folder = open(folder_path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0) return;
+    const std::unique_ptr<DIR, CloseFolder> entries(fdopendir(folder));
+    if (entries == nullptr) {
+        close(folder);
+        return;
+    }
+    while (const dirent* entry = readdir(entries.get())) {
+        const std::optional<channel::SegmentOwner> owner = channel::ParseSegmentName(entry->d_name);
+        if (owner) candidates.push_back({*owner, folder_path + "/" + entry->d_name});
+    }
+}
+
+// Newest process first; the path decides between two files of one process, to be the same each
+// time.
+std::vector<Candidate> FindCandidates() {
+    std::vector<Candidate> candidates;
+    for (const std::string& folder : SegmentDirectories())
+        AddCandidates(folder, candidates);
+    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+        if (a.owner.start_time != b.owner.start_time)
+            return a.owner.start_time > b.owner.start_time;
+        return a.path < b.path;
+    });
+    return candidates;
+}
+
+// Returns: the user that the process runs as (its real user id), if /proc says so.
+std::optional<uid_t> UserOfProcess(uint64_t pid) {
+    const std::string path = "/proc/" + std::to_string(pid) + "/status";
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
+    if (file == nullptr) return std::nullopt;
+    char line[512];
+    unsigned user = 0;
+    while (std::fgets(line, sizeof(line), file.get()) != nullptr)
+        if (std::sscanf(line, "Uid: %u", &user) == 1) return user;
+    return std::nullopt;
+}
+
+std::string WhyNoSegment(uint64_t pid) {
+    const std::string process = "process " + std::to_string(pid);
+    const std::optional<ProcessStat> stat = ReadProcessStat(pid);
+    if (!stat || !stat->runs)
+        return "There is no " + process + ", and none of that number has left statistics behind.";
+    const std::optional<uid_t> user = UserOfProcess(pid);
+    if (user && *user != geteuid())
+        return "The " + process + " belongs to another user (uid " + std::to_string(*user) +
+               "); only that user can read its statistics.";
+    return "The " + process +
+           " publishes no statistics: it runs without the layer, has not created a Vulkan instance "
+           "yet, or has channel=off. Start it with 'tessera run -- APP' to have them.";
+}
+
+// Returns: why `file` must not be read as a segment; empty if it may.
+std::string WhyNotReadable(int file) {
+    struct stat status;
+    if (fstat(file, &status) != 0) return std::strerror(errno);
+    if (!S_ISREG(status.st_mode)) return "it is not a regular file";
+    if (status.st_uid != geteuid() && status.st_uid != 0) return "it belongs to another user";
+    return "";
+}
+
+Result<Process> Refuse(const std::string& path, const std::string& reason) {
+    return {.value = {}, .error = "The segment '" + path + "' cannot be read: " + reason + "."};
+}
+
+}  // namespace
+
+std::vector<std::string> SegmentDirectories() {
+    std::vector<std::string> folders;
+    char path[channel::kMaxFolderPathBytes];
+    const char* runtime_dir = secure_getenv("XDG_RUNTIME_DIR");
+    if (runtime_dir != nullptr && channel::FormatRuntimeFolder(runtime_dir, path))
+        folders.emplace_back(path);
+    channel::FormatSharedMemoryFolder(geteuid(), path);
+    folders.emplace_back(path);
+    return folders;
+}
+
+std::vector<std::string> ListSegments() {
+    std::vector<std::string> paths;
+    for (Candidate& candidate : FindCandidates())
+        paths.push_back(std::move(candidate.path));
+    return paths;
+}
+
+Result<Process> ReadSegmentFd(int fd, const std::string& path) {
+    const std::string refusal = WhyNotReadable(fd);
+    if (!refusal.empty()) return Refuse(path, refusal);
+    Result<Process> result = CopySegment(fd, ProcessRuns);
+    if (!result.ok()) return Refuse(path, result.error);
+
+    const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
+    const std::optional<channel::SegmentOwner> owner = channel::ParseSegmentName(name);
+    const channel::SegmentOwner claimed{result.value.pid, result.value.start_time};
+    if (owner && *owner != claimed)
+        return Refuse(path, "it is damaged: it says that it belongs to another process");
+    result.value.path = path;
+    return result;
+}
+
+Result<Process> ReadSegment(const std::string& path) {
+    // O_NONBLOCK: a fifo of this name must not make us wait for somebody to write into it.
+    const int file = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (file < 0)
+        return Refuse(path, errno == ELOOP ? "it is a symbolic link" : std::strerror(errno));
+    Result<Process> result = ReadSegmentFd(file, path);
+    close(file);
+    return result;
+}
+
+Result<Process> ReadProcess(uint64_t pid) {
+    const std::optional<ProcessStat> stat = ReadProcessStat(pid);
+    const Candidate* found = nullptr;
+    const std::vector<Candidate> candidates = FindCandidates();
+    for (const Candidate& candidate : candidates) {
+        if (candidate.owner.pid != pid) continue;
+        const bool is_present = stat && stat->start_time == candidate.owner.start_time;
+        if (found == nullptr || is_present) found = &candidate;
+        if (is_present) break;
+    }
+    if (found == nullptr) return {.value = {}, .error = WhyNoSegment(pid)};
+    return ReadSegment(found->path);
+}
+
+}  // namespace tessera::reader
