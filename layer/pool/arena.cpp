@@ -23,21 +23,6 @@ bool Arena::ReserveBlock() noexcept {
     return true;
 }
 
-NodeId Arena::Take(const Fit& fit) noexcept {
-    const NodeId node = index_.Take(fit.size, fit.alignment_units);
-    if (node == kNoNode) return kNoNode;
-    live_units_ += fit.size.Count();
-    ++BlockOf(node).live_slots;
-    return node;
-}
-
-void Arena::Release(NodeId taken) noexcept {
-    Block& block = BlockOf(taken);
-    live_units_ -= index_.Look(taken).size.Count();
-    const NodeId range = index_.Release(taken);
-    if (--block.live_slots == 0) block.whole = range;
-}
-
 Block& Arena::AddBlock(std::unique_ptr<Block> block) noexcept {
     const auto place = std::find(blocks_.begin(), blocks_.end(), nullptr);
     assert(place != blocks_.end());

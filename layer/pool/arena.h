@@ -61,8 +61,8 @@ class Arena {
     // Requires: a Reserve or ReserveBlock since the last Take.
     NodeId Take(const Fit& fit) noexcept;
 
-    // Ends a slot.
-    void Release(NodeId taken) noexcept;
+    // Ends a slot of `block`.
+    void Release(Block& block, NodeId taken) noexcept;
 
     // Takes a new block in, empty. Returns: the block. Requires: a ReserveBlock, and no Take since.
     Block& AddBlock(std::unique_ptr<Block> block) noexcept;
@@ -85,6 +85,20 @@ class Arena {
     uint64_t live_units_ = 0;  // in taken ranges
     Growth growth_;
 };
+
+inline NodeId Arena::Take(const Fit& fit) noexcept {
+    const NodeId node = index_.Take(fit.size, fit.alignment_units);
+    if (node == kNoNode) return kNoNode;
+    live_units_ += fit.size.Count();
+    ++BlockOf(node).live_slots;
+    return node;
+}
+
+inline void Arena::Release(Block& block, NodeId taken) noexcept {
+    live_units_ -= index_.Look(taken).size.Count();
+    const NodeId range = index_.Release(taken);
+    if (--block.live_slots == 0) block.whole = range;
+}
 
 }  // namespace tessera::pool
 

@@ -24,6 +24,11 @@ constexpr uint32_t kQuickLooks = 4;
 // call of the driver, each dearer than this.
 constexpr uint32_t kLastLooks = 64;
 
+// Returns: the number of the highest bit that is set, 0 if none is.
+uint32_t HighestBit(uint32_t bits) noexcept {
+    return static_cast<uint32_t>(std::bit_width(bits | 1)) - 1;
+}
+
 uint32_t AlignUp(Units offset, uint32_t alignment_units) noexcept {
     return (offset.Count() + (alignment_units - 1)) & ~(alignment_units - 1);
 }
@@ -65,18 +70,17 @@ uint32_t RangeIndex::Bins::FirstFrom(uint32_t bin) const noexcept {
     return next * kBinsPerGroup + static_cast<uint32_t>(std::countr_zero(bits[next]));
 }
 
-// Returns: the last bin that holds a range, or kNoBin.
+// Returns: the last bin that holds a range, 0 without any.
 uint32_t RangeIndex::Bins::Last() const noexcept {
-    if (groups == 0) return kNoBin;
-    const auto group = static_cast<uint32_t>(std::bit_width(groups)) - 1;
-    return group * kBinsPerGroup + static_cast<uint32_t>(std::bit_width(bits[group])) - 1;
+    const uint32_t group = HighestBit(groups);
+    return group * kBinsPerGroup + HighestBit(bits[group]);
 }
 
 NodeId RangeIndex::AddBlock(uint32_t block, Units size) noexcept {
     const NodeId id = NewNode();
     At(id) = Node{.offset = Units(0), .size = size, .block = block, .state = Node::State::kFree};
     free_units_ += size.Count();
-    Link(id);
+    Link(whole_, id);
     return id;
 }
 
@@ -88,8 +92,7 @@ void RangeIndex::RemoveBlock(NodeId whole) noexcept {
 }
 
 NodeId RangeIndex::Take(Units size, uint32_t alignment_units) noexcept {
-    NodeId node = FindPartial(size, alignment_units);
-    if (node == kNoNode) node = FindWhole(size);
+    const NodeId node = Find(size, alignment_units);
     if (node == kNoNode) return kNoNode;
     Unlink(node);
     Carve(node, size, alignment_units);
@@ -117,8 +120,17 @@ NodeId RangeIndex::Release(NodeId taken) noexcept {
         At(node.after).before = taken;
         DropNode(id);
     }
-    Link(taken);
+    Link(BinsFor(node), taken);
     return taken;
+}
+
+// The first range that its size recommends nearly always fits: sizes below 64 units have bins of
+// their own, and most alignments are one unit.
+inline NodeId RangeIndex::Find(Units size, uint32_t alignment_units) const noexcept {
+    NodeId node = partial_.heads[partial_.FirstFrom(BinOf(size))];
+    if (Fits(Look(node), size, alignment_units)) return node;
+    node = FindPartial(size, alignment_units);
+    return node != kNoNode ? node : FindWhole(size);
 }
 
 // Finds a free range in a block that is in use. Cheapest first: the bin of this size, then the
@@ -164,8 +176,7 @@ NodeId RangeIndex::FindWhole(Units size) const noexcept {
     uint32_t looks = kLastLooks;
     if (const NodeId node = FindAmong(whole_.heads[own], size, 1, looks); node != kNoNode)
         return node;
-    const uint32_t bin = whole_.FirstFrom(own + 1);
-    return bin == kNoBin ? kNoNode : whole_.heads[bin];
+    return whole_.heads[whole_.FirstFrom(own + 1)];
 }
 
 // Cuts an unlinked free range down to the taken one and links what is left at either side.
@@ -185,7 +196,7 @@ void RangeIndex::Carve(NodeId id, Units size, uint32_t alignment_units) noexcept
         node.before = lead;
         node.offset += skipped;
         node.size -= skipped;
-        Link(lead);
+        Link(partial_, lead);
     }
     if (node.size > size) {
         const NodeId rest = NewNode();
@@ -198,21 +209,22 @@ void RangeIndex::Carve(NodeId id, Units size, uint32_t alignment_units) noexcept
         At(node.after).before = rest;
         node.after = rest;
         node.size = size;
-        Link(rest);
+        Link(partial_, rest);
     }
 }
 
-void RangeIndex::Link(NodeId id) noexcept {
+void RangeIndex::Link(Bins& bins, NodeId id) noexcept {
     Node& node = At(id);
-    Bins& bins = BinsFor(node);
     const uint32_t bin = BinOf(node.size);
     const NodeId head = bins.heads[bin];
+    bins.heads[bin] = id;
     node.previous = kNoNode;
     node.next = head;
     At(head).previous = id;
-    bins.heads[bin] = id;
+    if (head != kNoNode) return;
     bins.bits[bin / kBinsPerGroup] |= 1u << (bin % kBinsPerGroup);
     bins.groups |= 1u << (bin / kBinsPerGroup);
+    if (bin > top_bin_) FindTop();
 }
 
 void RangeIndex::Unlink(NodeId id) noexcept {
@@ -229,6 +241,7 @@ void RangeIndex::Unlink(NodeId id) noexcept {
     const uint32_t group = bin / kBinsPerGroup;
     bins.bits[group] &= ~(1u << (bin % kBinsPerGroup));
     if (bins.bits[group] == 0) bins.groups &= ~(1u << group);
+    if (bin == top_bin_) FindTop();
 }
 
 NodeId RangeIndex::NewNode() noexcept {
@@ -261,12 +274,11 @@ bool RangeIndex::AddChunk() noexcept {
     return true;
 }
 
-Units RangeIndex::LargestFree() const noexcept {
-    const uint32_t whole = whole_.Last();
+void RangeIndex::FindTop() noexcept {
     const uint32_t partial = partial_.Last();
-    const Units a = whole == kNoBin ? Units(0) : Look(whole_.heads[whole]).size;
-    const Units b = partial == kNoBin ? Units(0) : Look(partial_.heads[partial]).size;
-    return a < b ? b : a;
+    const uint32_t whole = whole_.Last();
+    top_is_whole_ = whole > partial;
+    top_bin_ = top_is_whole_ ? whole : partial;
 }
 
 bool RangeIndex::CheckInvariants() const noexcept {

@@ -101,9 +101,13 @@ class RangeIndex {
     // The sum of all free ranges in units, which may pass 32 bits over many blocks.
     uint64_t FreeUnits() const noexcept { return free_units_; }
 
-    // Returns: the size of some free range in the highest bin that holds any: less than 1/32 below
-    // the largest, and exact where only one is large.
-    Units LargestFree() const noexcept;
+    // Returns: the size of a free range in the highest bin that holds any, 0 without any: less than
+    // 1/32 below the largest of all, and exact while that bin holds one range.
+    // Requires: a Reserve that succeeded.
+    Units LargestFree() const noexcept {
+        const Bins& bins = top_is_whole_ ? whole_ : partial_;
+        return Look(bins.heads[top_bin_]).size;
+    }
 
     // All nodes lie in [1, NodeLimit()), unused ones among them.
     NodeId NodeLimit() const noexcept { return node_limit_; }
@@ -116,7 +120,7 @@ class RangeIndex {
     struct Bins {
         uint32_t groups = 0;  // bit g: bits[g] is not 0
         std::array<uint32_t, kGroups> bits{};
-        std::array<NodeId, kBins> heads{};
+        std::array<NodeId, kBins + 1> heads{};  // and kNoNode at kNoBin
 
         uint32_t FirstFrom(uint32_t bin) const noexcept;
         uint32_t Last() const noexcept;
@@ -130,11 +134,13 @@ class RangeIndex {
     Bins& BinsFor(const Node& node) noexcept {
         return node.before == kNoNode && node.after == kNoNode ? whole_ : partial_;
     }
+    void FindTop() noexcept;
     bool AddChunk() noexcept;
     NodeId NewNode() noexcept;
     void DropNode(NodeId node) noexcept;
-    void Link(NodeId node) noexcept;
+    void Link(Bins& bins, NodeId node) noexcept;
     void Unlink(NodeId node) noexcept;
+    NodeId Find(Units size, uint32_t alignment_units) const noexcept;
     NodeId FindPartial(Units size, uint32_t alignment_units) const noexcept;
     NodeId FindAmong(NodeId first, Units size, uint32_t alignment_units,
                      uint32_t& looks) const noexcept;
@@ -150,8 +156,10 @@ class RangeIndex {
     NodeId unused_ = kNoNode;    // chain of records that are free for use again
     uint32_t unused_count_ = 0;  // the chain and what lies beyond node_limit_
     uint64_t free_units_ = 0;
-    Bins partial_;  // ranges with a taken neighbour
-    Bins whole_;    // whole blocks
+    Bins partial_;               // ranges with a taken neighbour
+    Bins whole_;                 // whole blocks
+    uint32_t top_bin_ = 0;       // the highest bin that holds a range; bin 0 holds none
+    bool top_is_whole_ = false;  // and where it is
 };
 
 }  // namespace tessera::pool

@@ -9,9 +9,7 @@
 #include "layer/pool/type_pool.h"
 
 #include <algorithm>
-#include <bit>
 #include <new>
-#include <optional>
 #include <utility>
 
 #include "layer/channel/counters.h"
@@ -28,14 +26,16 @@ using channel::SequencedWrite;
 using channel::Store;
 using channel::Subtract;
 
-// Returns: the request in units, or nothing if no pool could serve it.
-std::optional<Fit> FitOf(const Request& request) noexcept {
-    const std::optional<Units> size = Units::FromBytesUp(request.size_bytes);
+// Puts the request into units. Returns: false if no pool could serve it.
+bool FitOf(const Request& request, Fit* fit) noexcept {
+    const uint64_t size = request.size_bytes;
     const uint64_t alignment = std::max(request.alignment_bytes, kUnitBytes);
-    const std::optional<Units> alignment_units = Units::FromBytesUp(alignment);
-    if (!size || *size == Units(0)) return std::nullopt;
-    if (!alignment_units || !std::has_single_bit(alignment)) return std::nullopt;
-    return Fit{.size = *size, .alignment_units = alignment_units->Count()};
+    if (size == 0 || size > Units::kMostBytes || alignment > Units::kMostBytes) return false;
+    // Not std::has_single_bit: without a machine instruction for it, that is a call.
+    if ((alignment & (alignment - 1)) != 0) return false;
+    fit->size = Units::FromBytesUp(size);
+    fit->alignment_units = Units::FromBytesUp(alignment).Count();
+    return true;
 }
 
 PlaceStatus StatusOf(BlockStatus status) noexcept {
@@ -64,7 +64,8 @@ TypePool::~TypePool() {
         }
         Store(totals_.pooled.blocks, 0);
         Store(totals_.pooled.block_bytes, 0);
-        PublishFree();
+        Store(totals_.pooled.free_bytes, 0);
+        Store(totals_.pooled.largest_free_bytes, 0);
     }
     for (const auto& arena : arenas) {
         for (const auto& block : arena->Blocks())
@@ -72,11 +73,39 @@ TypePool::~TypePool() {
     }
 }
 
+inline Arena* TypePool::FindArena(const ArenaKey& key) noexcept {
+    for (const auto& arena : arenas_)
+        if (arena->Key() == key) return arena.get();
+    return nullptr;
+}
+
+inline void TypePool::Describe(Arena& arena, NodeId node, Placement* placement) noexcept {
+    Block& block = arena.BlockOf(node);
+    if (block.live_slots == 1) idle_.Remove(block);
+    const Node& range = arena.Index().Look(node);
+    const uint64_t offset = range.offset.Bytes();
+    *placement = Placement{
+        .block = &block,
+        .node = node,
+        .handle = block.memory.handle,
+        .host = block.memory.host != nullptr ? block.memory.host + offset : nullptr,
+        .offset_bytes = offset,
+        .size_bytes = range.size.Bytes(),
+    };
+}
+
+inline void TypePool::PublishLargest() noexcept {
+    Units largest;
+    for (const auto& arena : arenas_)
+        largest = std::max(largest, arena->Index().LargestFree());
+    Store(totals_.pooled.largest_free_bytes, largest.Bytes());
+}
+
 PlaceStatus TypePool::Allocate(const Request& request, Placement* placement) noexcept {
-    const std::optional<Fit> fit = FitOf(request);
-    if (!fit) return PlaceStatus::kNoBlock;
+    Fit fit;
+    if (!FitOf(request, &fit)) return PlaceStatus::kNoBlock;
     MutexLock lock(mutex_);
-    const PlaceStatus status = Place(*fit, request.key, placement);
+    const PlaceStatus status = Place(fit, request.key, placement);
     if (status != PlaceStatus::kOk) return status;
 
     SequencedWrite write(totals_.sequence);
@@ -84,7 +113,8 @@ PlaceStatus TypePool::Allocate(const Request& request, Placement* placement) noe
     Add(totals_.pooled.live, 1);
     Add(totals_.pooled.live_bytes, request.requested_bytes);
     Add(totals_.pooled.allocations, 1);
-    PublishFree();
+    Subtract(totals_.pooled.free_bytes, placement->size_bytes);
+    PublishLargest();
     return PlaceStatus::kOk;
 }
 
@@ -97,31 +127,33 @@ void TypePool::Free(const Placement& placement, uint64_t requested_bytes) noexce
         CountFree(totals_.app, requested_bytes);
         Subtract(totals_.pooled.live, 1);
         Subtract(totals_.pooled.live_bytes, requested_bytes);
-        PublishFree();
+        PublishLargest();
     }
     Destroy(given_up);
 }
 
 PlaceStatus TypePool::Move(const Placement& from, const Request& request, Placement* to) noexcept {
-    const std::optional<Fit> fit = FitOf(request);
-    if (!fit) return PlaceStatus::kNoBlock;
+    Fit fit;
+    if (!FitOf(request, &fit)) return PlaceStatus::kNoBlock;
     BlockList given_up;
     {
         MutexLock lock(mutex_);
         const Placement old = from;  // the caller may have `to` stand where `from` does
-        const PlaceStatus status = Place(*fit, request.key, to);
+        const PlaceStatus status = Place(fit, request.key, to);
         if (status != PlaceStatus::kOk) return status;
         SequencedWrite write(totals_.sequence);
         Unplace(old, &given_up);
         Add(totals_.moved_slots, 1);
-        PublishFree();
+        Subtract(totals_.pooled.free_bytes, to->size_bytes);
+        PublishLargest();
     }
     Destroy(given_up);
     return PlaceStatus::kOk;
 }
 
 PlaceStatus TypePool::Place(const Fit& fit, const ArenaKey& key, Placement* placement) noexcept {
-    Arena* const arena = ArenaOf(key);
+    Arena* arena = FindArena(key);
+    if (arena == nullptr) arena = AddArena(key);
     if (arena == nullptr) return PlaceStatus::kNoHostMemory;
     const Arena::Growth& growth = arena->GrowthState();
     for (bool waited = false;;) {
@@ -215,30 +247,17 @@ bool TypePool::Admit(Arena& arena, std::unique_ptr<Block>& block, const Fit& fit
     }
     Add(totals_.pooled.blocks, 1);
     Add(totals_.pooled.block_bytes, bytes);
+    Add(totals_.pooled.free_bytes, Units::FromBytesDown(bytes).Bytes());
     idle_.Add(arena.AddBlock(std::move(block)));
-    PublishFree();
+    PublishLargest();
     Describe(arena, arena.Take(fit), placement);
     return true;
 }
 
-void TypePool::Describe(Arena& arena, NodeId node, Placement* placement) noexcept {
-    Block& block = arena.BlockOf(node);
-    if (block.live_slots == 1) idle_.Remove(block);
-    const Node& range = arena.Index().Look(node);
-    const uint64_t offset = range.offset.Bytes();
-    *placement = Placement{
-        .block = &block,
-        .node = node,
-        .handle = block.memory.handle,
-        .host = block.memory.host != nullptr ? block.memory.host + offset : nullptr,
-        .offset_bytes = offset,
-        .size_bytes = range.size.Bytes(),
-    };
-}
-
 void TypePool::Unplace(const Placement& placement, BlockList* given_up) noexcept {
     Block& block = *placement.block;
-    block.arena->Release(placement.node);
+    Add(totals_.pooled.free_bytes, placement.size_bytes);
+    block.arena->Release(block, placement.node);
     if (block.live_slots > 0) return;
     idle_.Add(block);
     // Oldest first: what was emptied lately is what is wanted next. A block beyond the allowance by
@@ -254,6 +273,7 @@ void TypePool::GiveUp(Block& block, BlockList* given_up) noexcept {
     CountFree(totals_.driver, bytes);
     Subtract(totals_.pooled.blocks, 1);
     Subtract(totals_.pooled.block_bytes, bytes);
+    Subtract(totals_.pooled.free_bytes, Units::FromBytesDown(bytes).Bytes());
     given_up->Add(*block.arena->RemoveBlock(block).release());
 }
 
@@ -273,33 +293,22 @@ uint64_t TypePool::ReleaseEmptyBlocks() noexcept {
         SequencedWrite write(totals_.sequence);
         while (Block* const block = idle_.Oldest())
             GiveUp(*block, &given_up);
-        PublishFree();
+        PublishLargest();
     }
     const uint64_t bytes = given_up.Bytes();
     Destroy(given_up);
     return bytes;
 }
 
-Arena* TypePool::ArenaOf(const ArenaKey& key) noexcept {
-    for (const auto& arena : arenas_)
-        if (arena->Key() == key) return arena.get();
+Arena* TypePool::AddArena(const ArenaKey& key) noexcept {
     try {
-        arenas_.push_back(std::make_unique<Arena>(key));
+        auto arena = std::make_unique<Arena>(key);
+        if (!arena->Reserve()) return nullptr;
+        arenas_.push_back(std::move(arena));
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
     return arenas_.back().get();
-}
-
-void TypePool::PublishFree() noexcept {
-    uint64_t free_units = 0;
-    Units largest;
-    for (const auto& arena : arenas_) {
-        free_units += arena->Index().FreeUnits();
-        largest = std::max(largest, arena->Index().LargestFree());
-    }
-    Store(totals_.pooled.free_bytes, free_units * kUnitBytes);
-    Store(totals_.pooled.largest_free_bytes, largest.Bytes());
 }
 
 void TypePool::CountPassThrough(tessera_reason reason, uint64_t size_bytes) noexcept {

@@ -152,15 +152,18 @@ class TypePool {
     void GiveUp(Block& block, BlockList* given_up) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     void Destroy(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
 
-    // Returns: the arena of `key`, made if need be, or null without host memory for it.
-    Arena* ArenaOf(const ArenaKey& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    // Returns: the arena of `key`, or null.
+    Arena* FindArena(const ArenaKey& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    // Returns: a new arena for `key`, or null without host memory for it.
+    Arena* AddArena(const ArenaKey& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
     // Fills `*placement` for a range just taken.
     void Describe(Arena& arena, NodeId node, Placement* placement) noexcept
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-    // Writes what is free into the totals. Requires: inside a SequencedWrite.
-    void PublishFree() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    // Writes the largest free range into the totals. Requires: inside a SequencedWrite.
+    void PublishLargest() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
     bool CheckTotals() const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -18,7 +18,6 @@
 #include <compare>
 #include <cstdint>
 #include <limits>
-#include <optional>
 
 namespace tessera::pool {
 
@@ -29,18 +28,17 @@ class Units {
     constexpr Units() noexcept = default;
     constexpr explicit Units(uint32_t count) noexcept : count_(count) {}
 
-    // Returns: the fewest units that hold `bytes`, or nothing if 32 bits cannot count them.
-    static constexpr std::optional<Units> FromBytesUp(uint64_t bytes) noexcept {
-        const uint64_t count = bytes / kUnitBytes + (bytes % kUnitBytes != 0 ? 1 : 0);
-        if (count > std::numeric_limits<uint32_t>::max()) return std::nullopt;
-        return Units(static_cast<uint32_t>(count));
+    // The most bytes that 32 bits of units can count: 1 TiB less one unit.
+    static constexpr uint64_t kMostBytes = std::numeric_limits<uint32_t>::max() * kUnitBytes;
+
+    // Returns: the fewest units that hold `bytes`. Requires: `bytes` is at most kMostBytes.
+    static constexpr Units FromBytesUp(uint64_t bytes) noexcept {
+        return Units(static_cast<uint32_t>((bytes + (kUnitBytes - 1)) / kUnitBytes));
     }
 
     // Returns: the most whole units that lie within `bytes`, capped at what 32 bits can count.
     static constexpr Units FromBytesDown(uint64_t bytes) noexcept {
-        const uint64_t count = bytes / kUnitBytes;
-        constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
-        return Units(static_cast<uint32_t>(count < kMost ? count : kMost));
+        return Units(static_cast<uint32_t>((bytes < kMostBytes ? bytes : kMostBytes) / kUnitBytes));
     }
 
     constexpr uint32_t Count() const noexcept { return count_; }
