@@ -5,7 +5,8 @@
 // The applications are ordinary Vulkan programs. None of them recovers from a failed call, so every
 // result goes through Check() and main() turns the exception into a sentence on stderr and exit
 // code 1. Nothing here is thread-aware: an exception must not leave a thread, so threads catch it.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_COMMON_CHECK_H_
+#define TESSERA_TESTS_APPS_COMMON_CHECK_H_
 
 #include <vulkan/vulkan.h>
 
@@ -30,3 +31,5 @@ inline void Check(VkResult result, const char* command) {
 }
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_COMMON_CHECK_H_

@@ -6,7 +6,8 @@
 // what sits between the application and the driver is decided from outside, by the environment.
 // Each object owns its handles and destroys them in order. An object belongs to one thread unless
 // the command called on its handles is free of external synchronization.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_COMMON_DEVICE_H_
+#define TESSERA_TESTS_APPS_COMMON_DEVICE_H_
 
 #include <vulkan/vulkan.h>
 
@@ -68,3 +69,5 @@ inline constexpr VkMemoryPropertyFlags kHostMemory =
     VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_COMMON_DEVICE_H_

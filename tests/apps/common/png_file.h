@@ -4,7 +4,8 @@
 //
 // The test applications read their pictures back as tightly packed RGBA, 8 bits a channel, top row
 // first; that is what this takes. No state is kept, so any thread may call it.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_COMMON_PNG_FILE_H_
+#define TESSERA_TESTS_APPS_COMMON_PNG_FILE_H_
 
 #include <cstdint>
 #include <span>
@@ -19,3 +20,5 @@ void WritePng(const std::string& path, uint32_t width, uint32_t height,
               std::span<const uint8_t> rgba);
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_COMMON_PNG_FILE_H_

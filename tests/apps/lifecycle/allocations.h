@@ -6,7 +6,8 @@
 // that a neighbour's write or a lost page shows. Odd ones are mapped before the buffer is bound and
 // every third is freed while mapped, as applications do. A set belongs to one thread at a time;
 // different sets on one device may be used by different threads.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_LIFECYCLE_ALLOCATIONS_H_
+#define TESSERA_TESTS_APPS_LIFECYCLE_ALLOCATIONS_H_
 
 #include <vulkan/vulkan.h>
 
@@ -66,3 +67,5 @@ class AllocationSet {
 };
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_LIFECYCLE_ALLOCATIONS_H_

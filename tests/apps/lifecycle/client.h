@@ -4,7 +4,8 @@
 //
 // One object, so that a mode's whole Vulkan state is made by one line and destroyed in the right
 // order at the end of a scope. Belongs to one thread.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_LIFECYCLE_CLIENT_H_
+#define TESSERA_TESTS_APPS_LIFECYCLE_CLIENT_H_
 
 #include "common/device.h"
 #include "lifecycle/allocations.h"
@@ -26,3 +27,5 @@ struct Client {
 };
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_LIFECYCLE_CLIENT_H_

@@ -7,7 +7,8 @@
 // returns when all went well, after destroying what it made, and throws Failure otherwise. Modes
 // that end the process print `ok` themselves if their end is a success, and do not return. None
 // uses an inherited Vulkan object in a forked child, which Vulkan leaves undefined.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_LIFECYCLE_MODES_H_
+#define TESSERA_TESTS_APPS_LIFECYCLE_MODES_H_
 
 #include <cstdint>
 #include <string>
@@ -59,3 +60,5 @@ void RunWait(uint32_t device_index, const std::string& path);
 void RunChurn(uint32_t device_index, uint32_t seconds);
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_LIFECYCLE_MODES_H_

@@ -10,7 +10,8 @@
 // The frame is made of the first bytes of each of the object's resources and the square of the last
 // ones, the bytes in between are noise: memory that overlaps, is too short or is bound at a wrong
 // offset shows in the picture, and in the comparison of whole contents at the end.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_NAIVE_SCENE_CONTENT_H_
+#define TESSERA_TESTS_APPS_NAIVE_SCENE_CONTENT_H_
 
 #include <cstdint>
 #include <span>
@@ -114,3 +115,5 @@ class Content {
 };
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_NAIVE_SCENE_CONTENT_H_

@@ -6,7 +6,8 @@
 // asks for, and freed with it. That is the habit whose cost this program shows, so nothing here
 // shares, keeps or rounds memory. The allocator also counts and times its calls, for the statistics
 // at the end. All of it belongs to one thread.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_NAIVE_SCENE_MEMORY_H_
+#define TESSERA_TESTS_APPS_NAIVE_SCENE_MEMORY_H_
 
 #include <vulkan/vulkan.h>
 
@@ -122,3 +123,5 @@ class Allocator {
 };
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_NAIVE_SCENE_MEMORY_H_

@@ -4,7 +4,8 @@
 //
 // The defaults are the workload of the demo and of the tests: they decide how many allocations an
 // unmodified application is said to make, so changing one changes every number measured with it.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_NAIVE_SCENE_OPTIONS_H_
+#define TESSERA_TESTS_APPS_NAIVE_SCENE_OPTIONS_H_
 
 #include <cstdint>
 #include <optional>
@@ -35,3 +36,5 @@ struct Options {
 std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code);
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_NAIVE_SCENE_OPTIONS_H_

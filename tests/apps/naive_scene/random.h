@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The scene's only source of chance, and the hash of its checksum.
+// The scene's only source of chance.
 //
-// Both are fixed down to the bit, unlike the distributions of the standard library, so that one
-// seed gives one scene and one checksum with any compiler. Values, no shared state.
-#pragma once
+// Fixed down to the bit, unlike the distributions of the standard library, so that one seed gives
+// one scene with any compiler. A value, without shared state.
+#ifndef TESSERA_TESTS_APPS_NAIVE_SCENE_RANDOM_H_
+#define TESSERA_TESTS_APPS_NAIVE_SCENE_RANDOM_H_
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
 
 namespace apps {
 
@@ -38,19 +37,6 @@ class Random {
     uint64_t state_;
 };
 
-/// FNV-1a over everything added to it, 64 bits. Order matters.
-class Checksum {
- public:
-    void Add(std::span<const std::byte> bytes) {
-        for (const std::byte byte : bytes) {
-            value_ = (value_ ^ static_cast<uint64_t>(byte)) * 0x100000001B3u;
-        }
-    }
-
-    uint64_t value() const { return value_; }
-
- private:
-    uint64_t value_ = 0xCBF29CE484222325u;
-};
-
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_NAIVE_SCENE_RANDOM_H_

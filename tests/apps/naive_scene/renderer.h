@@ -6,7 +6,8 @@
 // per object: the frame from the first bytes of its resources, the inner square from the last. The
 // picture comes back through a host-visible buffer. Everything is made once, at the size of the
 // scene's grid, and used by one thread; a frame is finished when Draw() returns.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_NAIVE_SCENE_RENDERER_H_
+#define TESSERA_TESTS_APPS_NAIVE_SCENE_RENDERER_H_
 
 #include <vulkan/vulkan.h>
 
@@ -91,3 +92,5 @@ class Renderer {
 };
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_NAIVE_SCENE_RENDERER_H_

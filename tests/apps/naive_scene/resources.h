@@ -7,11 +7,13 @@
 // uniform buffers stay mapped for life; staging buffers stay alive, are rewritten from time to time
 // and copied over a part of their object's image. Belongs to one thread, and changes resources only
 // while the queue is idle.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_NAIVE_SCENE_RESOURCES_H_
+#define TESSERA_TESTS_APPS_NAIVE_SCENE_RESOURCES_H_
 
 #include <cstdint>
 #include <vector>
 
+#include "common/checksum.h"
 #include "naive_scene/content.h"
 #include "naive_scene/memory.h"
 #include "naive_scene/upload.h"
@@ -63,3 +65,5 @@ class Population {
 };
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_NAIVE_SCENE_RESOURCES_H_

@@ -8,6 +8,7 @@
 
 #include <chrono>
 
+#include "common/checksum.h"
 #include "naive_scene/content.h"
 #include "naive_scene/renderer.h"
 #include "naive_scene/resources.h"

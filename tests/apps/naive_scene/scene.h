@@ -6,7 +6,8 @@
 // buffers, draw, read the picture back. At the end a fixed sample of the resources is read back
 // whole and compared with what was written. The checksum covers every picture and that sample, so
 // it depends on the options and the driver alone. Belongs to one thread.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_NAIVE_SCENE_SCENE_H_
+#define TESSERA_TESTS_APPS_NAIVE_SCENE_SCENE_H_
 
 #include <cstdint>
 #include <vector>
@@ -37,3 +38,5 @@ struct Report {
 Report RunScene(const Device& device, const Options& options);
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_NAIVE_SCENE_SCENE_H_

@@ -7,7 +7,8 @@
 // resource may be used, changed or destroyed as soon as the call returns. Barriers at the end of
 // each submission make what was written visible to the draws and copies that follow. Of the staging
 // buffers, every fourth is freed while it is still mapped, as many applications do.
-#pragma once
+#ifndef TESSERA_TESTS_APPS_NAIVE_SCENE_UPLOAD_H_
+#define TESSERA_TESTS_APPS_NAIVE_SCENE_UPLOAD_H_
 
 #include <vulkan/vulkan.h>
 
@@ -68,3 +69,5 @@ class Uploader {
 VkBufferImageCopy WholeImage(uint32_t width, uint32_t height);
 
 }  // namespace apps
+
+#endif  // TESSERA_TESTS_APPS_NAIVE_SCENE_UPLOAD_H_

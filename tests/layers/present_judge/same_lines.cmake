@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# Runs vkcube for 10 frames twice under the judge: both files must hold 10 equal lines, each with a
+# hash, and the frames of one run must differ from each other.
+#   cmake -DVKCUBE=... -DXVFB_RUN=... -DFOLDER=... -P same_lines.cmake
+function(judge_vkcube file out)
+    file(REMOVE ${file})
+    set(ENV{PRESENT_JUDGE_FILE} ${file})
+    execute_process(COMMAND ${XVFB_RUN} -a ${VKCUBE} --c 10 RESULT_VARIABLE code)
+    if(NOT code EQUAL 0)
+        message(FATAL_ERROR "vkcube ended with ${code}.")
+    endif()
+    file(STRINGS ${file} lines)
+    set(${out} "${lines}" PARENT_SCOPE)
+endfunction()
+
+judge_vkcube(${FOLDER}/first_run.txt first)
+judge_vkcube(${FOLDER}/second_run.txt second)
+if(NOT first STREQUAL second)
+    message(FATAL_ERROR "Two runs differ:\n${first}\n${second}")
+endif()
+
+set(hashes)
+set(due 0)
+foreach(line IN LISTS first)
+    if(NOT line MATCHES "^present ${due} [0-9]+x[0-9]+ VK_FORMAT_[A-Z0-9_]+ ([0-9a-f]+)$")
+        message(FATAL_ERROR "Not the line that is due: ${line}")
+    endif()
+    list(APPEND hashes ${CMAKE_MATCH_1})
+    math(EXPR due "${due} + 1")
+endforeach()
+list(REMOVE_DUPLICATES hashes)
+list(LENGTH hashes distinct)
+if(NOT due EQUAL 10 OR NOT distinct EQUAL 10)
+    message(FATAL_ERROR "10 frames gave ${due} lines with ${distinct} different hashes.")
+endif()
