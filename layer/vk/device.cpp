@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See device.h. Creation is a list of small readings of the physical device; the rest is making and
+// giving back blocks.
+
+#include "layer/vk/device.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "layer/base/checked.h"
+#include "layer/base/clock.h"
+#include "layer/base/log.h"
+#include "layer/channel/channel.h"
+#include "layer/vk/budget.h"
+#include "layer/vk/call_scope.h"
+#include "layer/vk/requirement_probe.h"
+
+namespace tessera {
+namespace {
+
+// Sizes of blocks: docs/placement.md has the reasons.
+constexpr uint64_t kMaxBlockBytes = 64 * kMiB;
+constexpr uint64_t kMaxHostVisibleBlockBytes = 32 * kMiB;
+constexpr uint64_t kMax32BitBlockBytes = 4 * kMiB;
+constexpr uint64_t kMinBlockBytes = 1 * kMiB;
+constexpr uint64_t kHeapShare = 8;
+// A heap that is both device-local and host-visible and not larger than this is a window of the
+// device's memory that everybody competes for.
+constexpr uint64_t kSmallWindowBytes = 512 * kMiB;
+constexpr uint64_t kSmallWindowShare = 16;
+// Of the driver's limit of memory objects these many are left to what the layer cannot see.
+constexpr uint64_t kSpareObjects = 16;
+// What is larger than this share of the largest block is passed through.
+constexpr uint64_t kPooledShare = 2;
+
+constexpr uint64_t kSparseBlockBytes = 64 * kKiB;
+constexpr uint64_t kDescriptorHeapAlignment = 64 * kKiB;
+constexpr uint64_t kBudgetIntervalNs = 1'000'000'000;
+
+bool Lists(const VkDeviceCreateInfo& info, const char* extension) noexcept {
+    for (uint32_t i = 0; i < info.enabledExtensionCount; ++i) {
+        if (std::strcmp(info.ppEnabledExtensionNames[i], extension) == 0) return true;
+    }
+    return false;
+}
+
+uint64_t MaxBlockBytes(const VkPhysicalDeviceMemoryProperties& memory, uint32_t type,
+                       uint64_t max_allocation_bytes, const Settings& settings) noexcept {
+    const VkMemoryPropertyFlags flags = memory.memoryTypes[type].propertyFlags;
+    const VkDeviceSize heap_bytes = memory.memoryHeaps[memory.memoryTypes[type].heapIndex].size;
+    uint64_t limit = std::min(kMaxBlockBytes, heap_bytes / kHeapShare);
+    if ((flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0) {
+        limit = std::min(limit, kMaxHostVisibleBlockBytes);
+        if ((flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) != 0 && heap_bytes <= kSmallWindowBytes) {
+            limit = std::min(limit, heap_bytes / kSmallWindowShare);
+        }
+        if (sizeof(void*) == 4) limit = std::min(limit, kMax32BitBlockBytes);
+    }
+    if (settings.max_block_bytes != 0) limit = std::min(limit, settings.max_block_bytes);
+    return AlignDown(std::min(limit, max_allocation_bytes), kMinimumAlignment);
+}
+
+}  // namespace
+
+std::unique_ptr<Device> Device::Create(Instance& instance, VkPhysicalDevice physical_device,
+                                       VkDevice handle, PFN_vkGetDeviceProcAddr next,
+                                       const VkDeviceCreateInfo& info) noexcept {
+    std::unique_ptr<Device> device(new (std::nothrow) Device);
+    if (device == nullptr) return nullptr;
+    device->instance = &instance;
+    device->physical_device = physical_device;
+    device->handle = handle;
+    device->epoch_ = ForkEpoch();
+    device->dt.Load(handle, next);
+    device->ReadPhysicalDevice(info);
+    return device;
+}
+
+void Device::ReadPhysicalDevice(const VkDeviceCreateInfo& info) noexcept {
+    instance->dt.GetPhysicalDeviceProperties(physical_device, &properties);
+    instance->dt.GetPhysicalDeviceMemoryProperties(physical_device, &memory_);
+    memory_.memoryTypeCount = std::min<uint32_t>(memory_.memoryTypeCount, VK_MAX_MEMORY_TYPES);
+    memory_.memoryHeapCount = std::min<uint32_t>(memory_.memoryHeapCount, VK_MAX_MEMORY_HEAPS);
+    atom_bytes_ = std::max<uint64_t>(1, properties.limits.nonCoherentAtomSize);
+
+    DriverIdentity identity;
+    char driver_name[VK_MAX_DRIVER_NAME_SIZE] = {};
+    ReadDriver(identity, driver_name);
+    gates_ = EvaluateGates(info, identity, instance->settings);
+    FindMaintenance4(info);
+
+    const uint64_t limit = properties.limits.maxMemoryAllocationCount;
+    object_limit_ = limit > 2 * kSpareObjects ? limit - kSpareObjects : limit;
+    InitPlacement();
+    OpenRecord(driver_name);
+    InitPools();
+    SampleBudget(true);
+}
+
+bool Device::HasExtension(const char* name) const noexcept {
+    uint32_t count = 0;
+    const auto enumerate = instance->dt.EnumerateDeviceExtensionProperties;
+    if (enumerate(physical_device, nullptr, &count, nullptr) != VK_SUCCESS) return false;
+    try {
+        std::vector<VkExtensionProperties> extensions(count);
+        if (enumerate(physical_device, nullptr, &count, extensions.data()) < 0) return false;
+        extensions.resize(std::min<size_t>(count, extensions.size()));
+        return std::any_of(extensions.begin(), extensions.end(),
+                           [name](const VkExtensionProperties& extension) {
+                               return std::strcmp(extension.extensionName, name) == 0;
+                           });
+    } catch (...) {
+        return false;
+    }
+}
+
+void Device::ReadDriver(DriverIdentity& identity,
+                        char (&driver_name)[VK_MAX_DRIVER_NAME_SIZE]) noexcept {
+    identity.vendor_id = properties.vendorID;
+    identity.driver_version = properties.driverVersion;
+    identity.device_name = properties.deviceName;
+    const auto get_properties2 = instance->Properties2(properties.apiVersion);
+    if (get_properties2 != nullptr) {
+        VkPhysicalDeviceMaintenance3Properties maintenance3 = {};
+        maintenance3.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES;
+        VkPhysicalDeviceIDProperties ids = {};
+        ids.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES;
+        VkPhysicalDeviceDriverProperties driver = {};
+        driver.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES;
+        VkPhysicalDeviceProperties2 all = {};
+        all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
+        // Only what is core at the version that both sides agree on may be chained.
+        const uint32_t version = std::min(instance->api_version, properties.apiVersion);
+        if (version >= VK_API_VERSION_1_1) {
+            ids.pNext = &maintenance3;
+            all.pNext = &ids;
+        }
+        if (version >= VK_API_VERSION_1_2) maintenance3.pNext = &driver;
+        get_properties2(physical_device, &all);
+        if (version >= VK_API_VERSION_1_1) {
+            has_uuid = true;
+            std::memcpy(uuid, ids.deviceUUID, sizeof uuid);
+            max_allocation_bytes_ = std::max(maintenance3.maxMemoryAllocationSize, kMinBlockBytes);
+        }
+        if (version >= VK_API_VERSION_1_2) {
+            identity.has_driver_id = true;
+            identity.driver_id = driver.driverID;
+            std::snprintf(driver_name, sizeof driver_name, "%s", driver.driverName);
+        }
+        has_budget_ = instance->MemoryProperties2(properties.apiVersion) != nullptr &&
+                      HasExtension(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    }
+    if (driver_name[0] == '\0') {
+        std::snprintf(driver_name, sizeof driver_name, "vendor 0x%04x, driver version 0x%08x",
+                      properties.vendorID, properties.driverVersion);
+    }
+}
+
+void Device::FindMaintenance4(const VkDeviceCreateInfo& info) noexcept {
+    if (std::min(instance->api_version, properties.apiVersion) >= VK_API_VERSION_1_3) {
+        get_device_buffer_requirements = dt.GetDeviceBufferMemoryRequirements;
+        get_device_image_requirements = dt.GetDeviceImageMemoryRequirements;
+    } else if (Lists(info, VK_KHR_MAINTENANCE_4_EXTENSION_NAME)) {
+        get_device_buffer_requirements = dt.GetDeviceBufferMemoryRequirementsKHR;
+        get_device_image_requirements = dt.GetDeviceImageMemoryRequirementsKHR;
+    }
+}
+
+void Device::InitPlacement() noexcept {
+    const VkPhysicalDeviceLimits& limits = properties.limits;
+    PlacementLimits placement;
+    placement.granularity = std::bit_ceil(std::max<uint64_t>(1, limits.bufferImageGranularity));
+    placement.host_alignment = std::bit_ceil(
+        std::max<uint64_t>({1, limits.nonCoherentAtomSize, limits.minMemoryMapAlignment}));
+    if (gates_.sparse_binding) placement.sparse_block = kSparseBlockBytes;
+    if (gates_.descriptor_heap) placement.address_floor = kDescriptorHeapAlignment;
+    placement.page_align = instance->settings.page_align;
+    book.Init(memory_, placement);
+}
+
+void Device::OpenRecord(const char* driver_name) noexcept {
+    tessera_heap_record heaps[VK_MAX_MEMORY_HEAPS] = {};
+    for (uint32_t i = 0; i < memory_.memoryHeapCount; ++i) {
+        heaps[i].size_bytes = memory_.memoryHeaps[i].size;
+    }
+    tessera_memory_type_record types[VK_MAX_MEMORY_TYPES] = {};
+    for (uint32_t i = 0; i < memory_.memoryTypeCount; ++i) {
+        types[i] = {memory_.memoryTypes[i].heapIndex, memory_.memoryTypes[i].propertyFlags};
+    }
+    channel::DeviceFacts facts;
+    facts.name = properties.deviceName;
+    facts.driver = driver_name;
+    facts.api_version = properties.apiVersion;
+    facts.driver_version = properties.driverVersion;
+    facts.vendor_id = properties.vendorID;
+    facts.device_id = properties.deviceID;
+    facts.pooled = pools_memory();
+    facts.why = gates_.off;
+    facts.heaps = {heaps, memory_.memoryHeapCount};
+    facts.types = {types, memory_.memoryTypeCount};
+    record_ = channel::DeviceCreated(facts);
+    TESSERA_LOG(kInfo, "device %s: %s", properties.deviceName,
+                pools_memory() ? "pooling" : "passing everything through");
+}
+
+void Device::InitPools() noexcept {
+    for (uint32_t type = 0; type < memory_.memoryTypeCount; ++type) {
+        pool::PoolLimits limits;
+        limits.max_block_bytes =
+            MaxBlockBytes(memory_, type, max_allocation_bytes_, instance->settings);
+        limits.min_block_bytes = std::min(kMinBlockBytes, limits.max_block_bytes);
+        limits.idle_bytes = instance->settings.idle_bytes;
+        pooled_limit_[type] = limits.max_block_bytes / kPooledShare;
+        pools_[type].emplace(type, limits, *this, record_->totals[type]);
+    }
+}
+
+Device::~Device() {
+    SampleBudget(true);
+    for (auto& pool : pools_)
+        pool.reset();
+    channel::DeviceDestroyed(record_);
+}
+
+bool Device::IsHostVisible(uint32_t type) const noexcept {
+    return (memory_.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0;
+}
+
+bool Device::NeedsFlush(uint32_t type) const noexcept {
+    constexpr VkMemoryPropertyFlags kBoth =
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    return (memory_.memoryTypes[type].propertyFlags & kBoth) == VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
+}
+
+void Device::Probe() noexcept {
+    ProbeRequirements(*this);
+    probed_.store(true, std::memory_order_release);
+}
+
+uint64_t Device::ReleaseEmptyBlocks() noexcept {
+    uint64_t released = 0;
+    for (auto& pool : pools_) {
+        if (pool.has_value()) released += pool->ReleaseEmptyBlocks();
+    }
+    return released;
+}
+
+void* Device::MapBlock(VkDeviceMemory memory) noexcept {
+    void* host = nullptr;
+    DriverCall timer(*this, TESSERA_CALL_vkMapMemory);
+    const VkResult result = dt.MapMemory(handle, memory, 0, VK_WHOLE_SIZE, 0, &host);
+    return result == VK_SUCCESS ? host : nullptr;
+}
+
+pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey& key,
+                                      uint64_t size_bytes, pool::BlockMemory* memory) noexcept {
+    if (AtObjectLimit()) return pool::BlockStatus::kObjectLimit;
+    VkMemoryPriorityAllocateInfoEXT priority = {};
+    priority.sType = VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT;
+    priority.priority = static_cast<float>(key.priority_quarters) / 4.0f;
+    VkMemoryAllocateFlagsInfo flags = {};
+    flags.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO;
+    flags.flags = key.allocate_flags;
+    VkMemoryAllocateInfo info = {};
+    info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
+    info.allocationSize = size_bytes;
+    info.memoryTypeIndex = type_index;
+    // What is left out has the same meaning as the default, and may not be known below.
+    if (key.allocate_flags != 0) info.pNext = &flags;
+    if (key.priority_quarters != pool::ArenaKey{}.priority_quarters) {
+        priority.pNext = info.pNext;
+        info.pNext = &priority;
+    }
+
+    VkDeviceMemory block = VK_NULL_HANDLE;
+    VkResult result = VK_SUCCESS;
+    {
+        DriverCall timer(*this, TESSERA_CALL_vkAllocateMemory);
+        // The block may outlive the allocation that caused it, so the device's own allocator is
+        // used.
+        result = dt.AllocateMemory(handle, &info, nullptr, &block);
+    }
+    if (result == VK_ERROR_TOO_MANY_OBJECTS) return pool::BlockStatus::kObjectLimit;
+    if (result != VK_SUCCESS || block == VK_NULL_HANDLE) return pool::BlockStatus::kOutOfMemory;
+    AddObject();
+    memory->handle = HandleValue(block);
+    memory->size_bytes = size_bytes;
+    memory->host = nullptr;
+    if (IsHostVisible(type_index)) {
+        memory->host = static_cast<std::byte*>(MapBlock(block));
+        if (memory->host == nullptr) {
+            DestroyBlock(type_index, *memory);
+            *memory = {};
+            return pool::BlockStatus::kUnusable;
+        }
+    }
+    SampleBudget(false);
+    return pool::BlockStatus::kOk;
+}
+
+void Device::DestroyBlock(uint32_t, const pool::BlockMemory& memory) noexcept {
+    // Freeing unmaps (spec: vkFreeMemory). Slots flushed what they had written when they were
+    // freed.
+    {
+        DriverCall timer(*this, TESSERA_CALL_vkFreeMemory);
+        dt.FreeMemory(handle, MakeHandle(memory.handle), nullptr);
+    }
+    RemoveObject();
+}
+
+void Device::SampleBudget(bool now) noexcept {
+    if (!has_budget_) return;
+    const uint64_t time_ns = NowNs();
+    uint64_t last_ns = budget_read_ns_.load(std::memory_order_relaxed);
+    if (!now && time_ns - last_ns < kBudgetIntervalNs) return;
+    if (!budget_read_ns_.compare_exchange_strong(last_ns, time_ns)) return;
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {};
+    budget.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT;
+    VkPhysicalDeviceMemoryProperties2 all = {};
+    all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2;
+    all.pNext = &budget;
+    instance->MemoryProperties2(properties.apiVersion)(physical_device, &all);
+    for (uint32_t i = 0; i < memory_.memoryHeapCount; ++i) {
+        RecordBudget(record_->heaps[i], budget.heapBudget[i], budget.heapUsage[i]);
+    }
+}
+
+}  // namespace tessera

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the layer keeps for one VkDevice: the next layer's commands, what was decided about pooling,
+// the slots and pools, and the record in the channel.
+//
+// A Device is also the BlockSource of its pools: the only place where blocks of driver memory are
+// made, mapped and given back.
+//
+// Threads: all members may be used from any thread unless said otherwise. Locks, in the order in
+// which they may nest (none is held across a call down the chain): process list > budget; every
+// other lock (a TypePool's, the slot table's, pass-through table's, private data's) is a leaf.
+
+#ifndef TESSERA_LAYER_VK_DEVICE_H_
+#define TESSERA_LAYER_VK_DEVICE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "layer/base/fork_guard.h"
+#include "layer/pool/type_pool.h"
+#include "layer/vk/dispatch.h"
+#include "layer/vk/gates.h"
+#include "layer/vk/instance.h"
+#include "layer/vk/linear_images.h"
+#include "layer/vk/pass_through_table.h"
+#include "layer/vk/private_data_store.h"
+#include "layer/vk/requirements.h"
+#include "layer/vk/slot_table.h"
+#include "tessera/channel_abi.h"
+
+namespace tessera {
+
+class Device final : public pool::BlockSource {
+ public:
+    // Everything about a device that exists below; `info` is the application's create info. Makes
+    // the channel's record. Null without host memory.
+    static std::unique_ptr<Device> Create(Instance& instance, VkPhysicalDevice physical_device,
+                                          VkDevice device, PFN_vkGetDeviceProcAddr next,
+                                          const VkDeviceCreateInfo& info) noexcept;
+
+    // Gives all blocks back, leaked slots or not, and closes the channel's record.
+    // Requires: the device below still exists, nobody uses it any more, and it was made by this
+    // process: in a forked child the blocks and the record are the parent's.
+    ~Device();
+
+    Device(const Device&) = delete;
+    Device& operator=(const Device&) = delete;
+
+    // False in a forked child of the process that made this device: then nothing is counted, no
+    // lock is taken and nothing new is pooled. One load and a comparison.
+    bool InOwnProcess() const noexcept { return ForkEpoch() == epoch_; }
+
+    bool pools_memory() const noexcept { return gates_.off == TESSERA_REASON_none; }
+    // Whether calls on this device concern the layer at all: it pools, or somebody may be reading.
+    bool NeedsHooks() const noexcept { return pools_memory() || instance->settings.channel; }
+    const Gates& gates() const noexcept { return gates_; }
+    const VkPhysicalDeviceMemoryProperties& memory() const noexcept { return memory_; }
+    bool IsHostVisible(uint32_t type) const noexcept;
+    // Host-visible and not coherent: the application flushes and invalidates.
+    bool NeedsFlush(uint32_t type) const noexcept;
+    uint64_t atom_bytes() const noexcept { return atom_bytes_; }
+
+    // The largest allocation of a type that is pooled. Bytes.
+    uint64_t PooledLimit(uint32_t type) const noexcept {
+        return type < memory_.memoryTypeCount ? pooled_limit_[type] : 0;
+    }
+
+    // The pool of a memory type below memoryTypeCount. Exists on every device, since it also
+    // counts.
+    pool::TypePool& PoolOf(uint32_t type) noexcept { return *pools_[type]; }
+
+    // Asks the driver, once per device, what its resources require. Call before the first Place().
+    // Several first callers may each ask; the answers are the same.
+    void EnsureProbed() noexcept {
+        if (!probed_.load(std::memory_order_acquire)) Probe();
+    }
+
+    // Gives the empty blocks of every type back to the driver. Returns the bytes.
+    uint64_t ReleaseEmptyBlocks() noexcept;
+
+    // One more or one less object below. The driver's limit of memory objects counts blocks and
+    // what was passed through alike (VUID-vkAllocateMemory-maxMemoryAllocationCount-04101).
+    bool AtObjectLimit() const noexcept { return objects_.load() >= object_limit_; }
+    void AddObject() noexcept { objects_.fetch_add(1, std::memory_order_relaxed); }
+    void RemoveObject() noexcept { objects_.fetch_sub(1, std::memory_order_relaxed); }
+
+    // BlockSource.
+    pool::BlockStatus CreateBlock(uint32_t type_index, const pool::ArenaKey& key,
+                                  uint64_t size_bytes, pool::BlockMemory* memory) noexcept override;
+    void DestroyBlock(uint32_t type_index, const pool::BlockMemory& memory) noexcept override;
+
+    // Reads the driver's budget into the record if that was not done for a while.
+    void SampleBudget(bool now) noexcept;
+
+    tessera_call_totals& call(tessera_call which) noexcept { return record_->calls[which]; }
+    tessera_call_totals& driver_call(tessera_call which) noexcept {
+        return record_->driver_calls[which];
+    }
+    tessera_device_record& record() noexcept { return *record_; }
+
+    // Constant after creation.
+    VkDevice handle = VK_NULL_HANDLE;
+    VkPhysicalDevice physical_device = VK_NULL_HANDLE;
+    Instance* instance = nullptr;
+    DeviceDispatch dt;
+    VkPhysicalDeviceProperties properties = {};
+    bool has_uuid = false;
+    uint8_t uuid[VK_UUID_SIZE] = {};
+    // VK_KHR_maintenance4 by the name under which it is enabled: requirements without objects.
+    PFN_vkGetDeviceBufferMemoryRequirements get_device_buffer_requirements = nullptr;
+    PFN_vkGetDeviceImageMemoryRequirements get_device_image_requirements = nullptr;
+
+    Device* next_in_process = nullptr;  // guarded by the process lock; see process.cpp
+
+    SlotTable slots;
+    RequirementBook book;
+    LinearImages linear_images;
+    PassThroughTable pass_through;
+    PrivateDataStore private_data;
+
+ private:
+    Device() = default;
+    void ReadPhysicalDevice(const VkDeviceCreateInfo& info) noexcept;
+    void ReadDriver(DriverIdentity& identity,
+                    char (&driver_name)[VK_MAX_DRIVER_NAME_SIZE]) noexcept;
+    bool HasExtension(const char* name) const noexcept;
+    void FindMaintenance4(const VkDeviceCreateInfo& info) noexcept;
+    void InitPlacement() noexcept;
+    void InitPools() noexcept;
+    void OpenRecord(const char* driver_name) noexcept;
+    void Probe() noexcept;
+    void* MapBlock(VkDeviceMemory memory) noexcept;
+
+    uint64_t epoch_ = 0;
+    Gates gates_;
+    VkPhysicalDeviceMemoryProperties memory_ = {};
+    uint64_t max_allocation_bytes_ = ~uint64_t{0};  // maxMemoryAllocationSize
+    uint64_t atom_bytes_ = 1;
+    uint64_t pooled_limit_[VK_MAX_MEMORY_TYPES] = {};
+    uint64_t object_limit_ = ~uint64_t{0};
+    std::atomic<uint64_t> objects_ = 0;
+    std::atomic<bool> probed_ = false;
+    bool has_budget_ = false;  // VK_EXT_memory_budget can be asked for
+    std::atomic<uint64_t> budget_read_ns_ = 0;
+    tessera_device_record* record_ = nullptr;
+    std::optional<pool::TypePool> pools_[VK_MAX_MEMORY_TYPES];
+};
+
+}  // namespace tessera
+
+#endif  // TESSERA_LAYER_VK_DEVICE_H_

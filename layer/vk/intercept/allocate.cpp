@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// vkAllocateMemory and vkFreeMemory: where an allocation becomes a slot, or goes through.
+//
+// The order of attempts: a slot in a block; after everything empty was given back, once more; the
+// application's exact request; after everything empty was given back, once more; the driver's
+// error.
+
+#include <vulkan/vulkan.h>
+
+#include <algorithm>
+
+#include "layer/base/checked.h"
+#include "layer/base/log.h"
+#include "layer/vk/call_scope.h"
+#include "layer/vk/classify.h"
+#include "layer/vk/intercept/hooks.h"
+#include "layer/vk/process.h"
+#include "layer/vk/translate.h"
+
+namespace tessera {
+namespace {
+
+// How often the driver is asked again when it returns a handle that equals a live slot's. Each try
+// fails with a probability of about 2^-64 on drivers whose handles look random.
+constexpr int kHandleTries = 4;
+
+tessera_reason ReasonOf(pool::PlaceStatus status) noexcept {
+    switch (status) {
+        case pool::PlaceStatus::kOk:
+            return TESSERA_REASON_none;
+        case pool::PlaceStatus::kNoBlock:
+            return TESSERA_REASON_no_block;
+        case pool::PlaceStatus::kObjectLimit:
+            return TESSERA_REASON_object_limit;
+        case pool::PlaceStatus::kNoHostMemory:
+            break;
+    }
+    return TESSERA_REASON_out_of_host_memory;
+}
+
+// Tries to serve `info` from a pool. Returns `none` and sets `*memory`, or why it could not be.
+tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& info,
+                            const pool::ArenaKey& key, VkDeviceMemory* memory) noexcept {
+    device.EnsureProbed();
+    const PlacementRule rule =
+        device.book.Place(info.memoryTypeIndex, info.allocationSize, key.allocate_flags);
+    pool::Request request;
+    request.requested_bytes = info.allocationSize;
+    request.size_bytes = rule.padded_bytes;
+    request.alignment_bytes = rule.alignment_bytes;
+    request.key = key;
+    request.key.kind = rule.kind;
+
+    Slot* slot = device.slots.Acquire();
+    if (slot == nullptr) return TESSERA_REASON_out_of_host_memory;
+    pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
+    pool::PlaceStatus status = pool.Allocate(request, &slot->place);
+    // Empty blocks of other types may lie in the same heap, and count as objects all the same.
+    if (status != pool::PlaceStatus::kOk && status != pool::PlaceStatus::kNoHostMemory &&
+        device.ReleaseEmptyBlocks() != 0) {
+        status = pool.Allocate(request, &slot->place);
+    }
+    if (status != pool::PlaceStatus::kOk) {
+        device.slots.Release(*slot);
+        return ReasonOf(status);
+    }
+    slot->type_index = info.memoryTypeIndex;
+    slot->requested_bytes = info.allocationSize;
+    slot->alignment_bytes = rule.alignment_bytes;
+    slot->key = request.key;
+    *memory = device.slots.Publish(*slot);
+    return TESSERA_REASON_none;
+}
+
+VkResult CallDown(Device& device, const VkMemoryAllocateInfo& info,
+                  const VkAllocationCallbacks* allocator, VkDeviceMemory* memory) noexcept {
+    DriverCall timer(device, TESSERA_CALL_vkAllocateMemory);
+    return device.dt.AllocateMemory(device.handle, &info, allocator, memory);
+}
+
+bool MayHelpToReleaseBlocks(VkResult result) noexcept {
+    return result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY ||
+           result == VK_ERROR_TOO_MANY_OBJECTS;
+}
+
+// The driver's answer to the exact request, with a handle that no live slot has.
+VkResult AllocateBelow(Device& device, const VkMemoryAllocateInfo& info,
+                       const VkAllocationCallbacks* allocator, VkDeviceMemory* memory) noexcept {
+    if (!device.InOwnProcess()) return CallDown(device, info, allocator, memory);
+    if (device.AtObjectLimit()) device.ReleaseEmptyBlocks();
+    VkResult result = CallDown(device, info, allocator, memory);
+    if (MayHelpToReleaseBlocks(result) && device.ReleaseEmptyBlocks() != 0) {
+        result = CallDown(device, info, allocator, memory);
+    }
+    // A driver may answer a size of zero with success and no object.
+    if (result != VK_SUCCESS || *memory == VK_NULL_HANDLE) return result;
+
+    VkDeviceMemory set_aside[kHandleTries] = {};
+    int tries = 0;
+    while (result == VK_SUCCESS && !device.slots.AdmitForeign(*memory)) {
+        set_aside[tries++] = *memory;
+        // The refused ones stay allocated meanwhile, so that the driver cannot return them again.
+        result = tries < kHandleTries ? CallDown(device, info, allocator, memory)
+                                      : VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
+    for (int i = 0; i < tries; ++i)
+        device.dt.FreeMemory(device.handle, set_aside[i], allocator);
+    return result;
+}
+
+VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
+                               const VkAllocationCallbacks* allocator, tessera_reason reason,
+                               VkDeviceMemory* memory) noexcept {
+    const VkResult result = AllocateBelow(device, info, allocator, memory);
+    if (!device.InOwnProcess() || info.memoryTypeIndex >= device.memory().memoryTypeCount) {
+        return result;
+    }
+    pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
+    if (result != VK_SUCCESS) {
+        pool.CountFailure(/*reached_driver=*/true);
+        return result;
+    }
+    if (*memory == VK_NULL_HANDLE) return result;
+    device.AddObject();
+    const PassThrough entry{info.allocationSize, info.memoryTypeIndex, reason};
+    if (device.pass_through.Add(HandleValue(*memory), entry)) {
+        pool.CountPassThrough(reason, info.allocationSize);
+    }
+    return result;
+}
+
+// Spec: vkAllocateMemory. Transparent when: the result and the memory's properties are those of
+// the exact request. Down-calls: vkAllocateMemory, for a block or for the request itself.
+VKAPI_ATTR VkResult VKAPI_CALL AllocateMemory(VkDevice device,
+                                              const VkMemoryAllocateInfo* pAllocateInfo,
+                                              const VkAllocationCallbacks* pAllocator,
+                                              VkDeviceMemory* pMemory) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkAllocateMemory);
+    Classification what = Classify(*pAllocateInfo, d.gates(), d.memory(),
+                                   d.PooledLimit(pAllocateInfo->memoryTypeIndex));
+    if (!d.InOwnProcess()) what.reason = TESSERA_REASON_forked;
+    if (what.reason == TESSERA_REASON_none) {
+        what.reason = AllocateSlot(d, *pAllocateInfo, what.key, pMemory);
+        if (what.reason == TESSERA_REASON_none) return VK_SUCCESS;
+    }
+    return PassThroughAllocation(d, *pAllocateInfo, pAllocator, what.reason, pMemory);
+}
+
+void FreeBelow(Device& device, VkDeviceMemory memory,
+               const VkAllocationCallbacks* allocator) noexcept {
+    PassThrough entry;
+    bool known = false;
+    // Everything that knows the handle forgets it first: the driver may use the value again at
+    // once.
+    if (memory != VK_NULL_HANDLE && device.InOwnProcess()) {
+        known = device.pass_through.Remove(HandleValue(memory), &entry);
+        device.slots.ForgetForeign(memory);
+    }
+    {
+        DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
+        device.dt.FreeMemory(device.handle, memory, allocator);
+    }
+    if (!known) return;
+    device.RemoveObject();
+    device.PoolOf(entry.type_index).CountPassThroughFree(entry.reason, entry.size_bytes);
+}
+
+// Host writes that the application never flushed must not reach whoever gets the range next
+// (spec: vkFreeMemory, note on implicit unmapping; vkUnmapMemory does not flush).
+void FlushBeforeReuse(Device& device, const Slot& slot) noexcept {
+    if (!slot.ever_mapped || !device.NeedsFlush(slot.type_index)) return;
+    VkMappedMemoryRange range = {};
+    range.sType = VK_STRUCTURE_TYPE_MAPPED_MEMORY_RANGE;
+    range.memory = MakeHandle(slot.place.handle);
+    range.offset = slot.place.offset_bytes;
+    range.size = slot.place.size_bytes;
+    DriverCall timer(device, TESSERA_CALL_vkFlushMappedMemoryRanges);
+    device.dt.FlushMappedMemoryRanges(device.handle, 1, &range);
+}
+
+void FreeSlot(Device& device, Slot& slot) noexcept {
+    const uint64_t handle = slot.handle.load(std::memory_order_relaxed);
+    device.slots.Retire(slot);
+    // In a forked child the range stays the parent's, and so do the locks.
+    if (!device.InOwnProcess()) return;
+    FlushBeforeReuse(device, slot);
+    device.private_data.DropHandle(handle);
+    device.PoolOf(slot.type_index).Free(slot.place, slot.requested_bytes);
+    device.slots.Release(slot);
+}
+
+// Spec: vkFreeMemory. `memory` may be null; a mapped one is unmapped. Down-calls: vkFreeMemory for
+// what was passed through, vkFlushMappedMemoryRanges for slots in non-coherent memory.
+VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
+                                      const VkAllocationCallbacks* pAllocator) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkFreeMemory);
+    const SlotTable::Found found = d.slots.Find(memory);
+    switch (found.kind) {
+        case SlotTable::Kind::kForeign:
+            FreeBelow(d, memory, pAllocator);
+            break;
+        case SlotTable::Kind::kLive:
+            FreeSlot(d, *found.slot);
+            break;
+        case SlotTable::Kind::kStale:
+            LogStale("vkFreeMemory", memory);
+            break;
+    }
+}
+
+const Hook kHooks[] = {
+    TESSERA_HOOK(AllocateMemory, AllocateMemory),
+    TESSERA_HOOK(FreeMemory, FreeMemory),
+};
+
+}  // namespace
+
+HookList AllocateHooks() noexcept {
+    return {kHooks, std::size(kHooks)};
+}
+
+}  // namespace tessera

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// vkMapMemory, vkUnmapMemory (and their second forms), vkFlushMappedMemoryRanges and
+// vkInvalidateMappedMemoryRanges.
+//
+// Blocks are mapped once, whole, when they are made, so mapping a slot is arithmetic: no double
+// map, and no synchronisation between neighbours. Ranges are translated one by one; VK_WHOLE_SIZE
+// never goes down for a slot, where it would mean the rest of the block.
+
+#include <vulkan/vulkan.h>
+
+#include <algorithm>
+
+#include "layer/base/checked.h"
+#include "layer/vk/call_scope.h"
+#include "layer/vk/intercept/hooks.h"
+#include "layer/vk/process.h"
+#include "layer/vk/scratch.h"
+#include "layer/vk/translate.h"
+
+namespace tessera {
+namespace {
+
+constexpr size_t kRangesInPlace = 16;
+
+VkResult MapSlot(Slot& slot, VkDeviceSize offset, VkDeviceSize size, void** data) noexcept {
+    if (slot.place.host == nullptr || offset >= slot.requested_bytes) {
+        return VK_ERROR_MEMORY_MAP_FAILED;
+    }
+    Pin(slot);
+    slot.ever_mapped = true;
+    slot.mapped = true;
+    slot.map_offset_bytes = offset;
+    slot.map_size_bytes = size == VK_WHOLE_SIZE ? slot.requested_bytes - offset : size;
+    *data = slot.place.host + offset;
+    return VK_SUCCESS;
+}
+
+// Spec: vkMapMemory; VUID-vkMapMemory-memory-00678 to -00683. Returns VK_ERROR_MEMORY_MAP_FAILED
+// for what the application may not do with a slot.
+VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
+                                         VkDeviceSize offset, VkDeviceSize size,
+                                         VkMemoryMapFlags flags, void** ppData) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkMapMemory);
+    const SlotTable::Found found = d.slots.Find(memory);
+    switch (found.kind) {
+        case SlotTable::Kind::kForeign: {
+            DriverCall driver_timer(d, TESSERA_CALL_vkMapMemory);
+            return d.dt.MapMemory(device, memory, offset, size, flags, ppData);
+        }
+        case SlotTable::Kind::kLive:
+            return MapSlot(*found.slot, offset, size, ppData);
+        case SlotTable::Kind::kStale:
+            break;
+    }
+    LogStale("vkMapMemory", memory);
+    return VK_ERROR_MEMORY_MAP_FAILED;
+}
+
+// Spec: vkUnmapMemory. Does not flush, here as there.
+VKAPI_ATTR void VKAPI_CALL UnmapMemory(VkDevice device, VkDeviceMemory memory) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkUnmapMemory);
+    const SlotTable::Found found = d.slots.Find(memory);
+    if (found.kind == SlotTable::Kind::kForeign) {
+        DriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory);
+        d.dt.UnmapMemory(device, memory);
+    } else if (found.kind == SlotTable::Kind::kLive) {
+        found.slot->mapped = false;
+    } else {
+        LogStale("vkUnmapMemory", memory);
+    }
+}
+
+// Spec: VK_KHR_map_memory2. Memory that is to be mapped at a given address is never pooled.
+template <late::PfnMapMemory2 DeviceDispatch::*kDown>
+VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device,
+                                          const late::MemoryMapInfo* pMemoryMapInfo,
+                                          void** ppData) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkMapMemory2);
+    const SlotTable::Found found = d.slots.Find(pMemoryMapInfo->memory);
+    switch (found.kind) {
+        case SlotTable::Kind::kForeign: {
+            DriverCall driver_timer(d, TESSERA_CALL_vkMapMemory2);
+            return (d.dt.*kDown)(device, pMemoryMapInfo, ppData);
+        }
+        case SlotTable::Kind::kLive:
+            return MapSlot(*found.slot, pMemoryMapInfo->offset, pMemoryMapInfo->size, ppData);
+        case SlotTable::Kind::kStale:
+            break;
+    }
+    LogStale("vkMapMemory2", pMemoryMapInfo->memory);
+    return VK_ERROR_MEMORY_MAP_FAILED;
+}
+
+template <late::PfnUnmapMemory2 DeviceDispatch::*kDown>
+VKAPI_ATTR VkResult VKAPI_CALL
+UnmapMemory2(VkDevice device, const late::MemoryUnmapInfo* pMemoryUnmapInfo) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkUnmapMemory2);
+    const SlotTable::Found found = d.slots.Find(pMemoryUnmapInfo->memory);
+    if (found.kind == SlotTable::Kind::kForeign) {
+        DriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory2);
+        return (d.dt.*kDown)(device, pMemoryUnmapInfo);
+    }
+    if (found.kind == SlotTable::Kind::kLive) {
+        found.slot->mapped = false;
+    } else {
+        LogStale("vkUnmapMemory2", pMemoryUnmapInfo->memory);
+    }
+    return VK_SUCCESS;
+}
+
+// The part of a block that a range of a slot means, widened to whole atoms inside the slot. Empty
+// (size 0) for a range that covers nothing: applications flush nothing, and drivers bear it.
+VkMappedMemoryRange TranslateRange(const Device& device, const Slot& slot,
+                                   const VkMappedMemoryRange& range) noexcept {
+    const uint64_t atom = device.atom_bytes();
+    const uint64_t limit = slot.place.size_bytes;
+    const uint64_t begin = std::min(range.offset, limit);
+    uint64_t end = limit;
+    if (range.size != VK_WHOLE_SIZE) {
+        end = begin + std::min(range.size, limit - begin);
+    } else if (slot.mapped) {
+        // Spec: VK_WHOLE_SIZE reaches to the end of the current mapping.
+        end = std::clamp(slot.map_offset_bytes + slot.map_size_bytes, begin, limit);
+    }
+    const uint64_t first = begin - begin % atom;
+    const uint64_t last = std::min((end + atom - 1) / atom * atom, limit);
+    VkMappedMemoryRange translated = range;
+    translated.memory = MakeHandle(slot.place.handle);
+    translated.offset = slot.place.offset_bytes + first;
+    translated.size = end > begin ? last - first : 0;
+    return translated;
+}
+
+using RangesCommand = VkResult(VKAPI_PTR*)(VkDevice, uint32_t, const VkMappedMemoryRange*);
+
+VkResult ForwardRanges(Device& device, RangesCommand down, tessera_call call, uint32_t count,
+                       const VkMappedMemoryRange* ranges) noexcept {
+    Scratch<VkMappedMemoryRange, kRangesInPlace> translated(count);
+    if (translated.data() == nullptr) return VK_ERROR_OUT_OF_HOST_MEMORY;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+        const SlotTable::Found found = device.slots.Find(ranges[i].memory);
+        if (found.kind == SlotTable::Kind::kStale) {
+            LogStale("a flush or invalidation", ranges[i].memory);
+            return VK_ERROR_OUT_OF_HOST_MEMORY;
+        }
+        if (found.kind == SlotTable::Kind::kForeign) {
+            translated[used++] = ranges[i];
+            continue;
+        }
+        translated[used] = TranslateRange(device, *found.slot, ranges[i]);
+        if (translated[used].size != 0) ++used;
+    }
+    if (used == 0) return VK_SUCCESS;
+    DriverCall timer(device, call);
+    return down(device.handle, used, translated.data());
+}
+
+// Spec: vkFlushMappedMemoryRanges; VUID-VkMappedMemoryRange-size-01389, -01390, -offset-00687.
+VKAPI_ATTR VkResult VKAPI_CALL FlushMappedMemoryRanges(
+    VkDevice device, uint32_t memoryRangeCount, const VkMappedMemoryRange* pMemoryRanges) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkFlushMappedMemoryRanges);
+    return ForwardRanges(d, d.dt.FlushMappedMemoryRanges, TESSERA_CALL_vkFlushMappedMemoryRanges,
+                         memoryRangeCount, pMemoryRanges);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL InvalidateMappedMemoryRanges(
+    VkDevice device, uint32_t memoryRangeCount, const VkMappedMemoryRange* pMemoryRanges) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkInvalidateMappedMemoryRanges);
+    return ForwardRanges(d, d.dt.InvalidateMappedMemoryRanges,
+                         TESSERA_CALL_vkInvalidateMappedMemoryRanges, memoryRangeCount,
+                         pMemoryRanges);
+}
+
+const Hook kHooks[] = {
+    TESSERA_HOOK(FlushMappedMemoryRanges, FlushMappedMemoryRanges),
+    TESSERA_HOOK(InvalidateMappedMemoryRanges, InvalidateMappedMemoryRanges),
+    TESSERA_HOOK(MapMemory, MapMemory),
+    TESSERA_HOOK(UnmapMemory, UnmapMemory),
+    TESSERA_LATE_HOOK(MapMemory2, late::PfnMapMemory2, MapMemory2<&DeviceDispatch::MapMemory2>),
+    TESSERA_LATE_HOOK(MapMemory2KHR, late::PfnMapMemory2,
+                      MapMemory2<&DeviceDispatch::MapMemory2KHR>),
+    TESSERA_LATE_HOOK(UnmapMemory2, late::PfnUnmapMemory2,
+                      UnmapMemory2<&DeviceDispatch::UnmapMemory2>),
+    TESSERA_LATE_HOOK(UnmapMemory2KHR, late::PfnUnmapMemory2,
+                      UnmapMemory2<&DeviceDispatch::UnmapMemory2KHR>),
+};
+
+}  // namespace
+
+HookList MapHooks() noexcept {
+    return {kHooks, std::size(kHooks)};
+}
+
+}  // namespace tessera

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Requirement queries, in all forms. They go down and come back unchanged; the layer learns from
+// what it sees. So do vkCreateImage and vkDestroyImage, for the one thing that a query does not
+// say: whether an image is linear.
+
+#include <vulkan/vulkan.h>
+
+#include "layer/vk/call_scope.h"
+#include "layer/vk/intercept/hooks.h"
+#include "layer/vk/process.h"
+
+namespace tessera {
+namespace {
+
+void Learn(Device& device, const VkMemoryRequirements& requirements, Layout layout) noexcept {
+    if (device.pools_memory()) device.book.Observe(requirements, layout, /*learn=*/true);
+}
+
+Layout LayoutOf(const Device& device, VkImage image) noexcept {
+    return device.linear_images.Contains(image) ? Layout::kLinear : Layout::kOptimal;
+}
+
+Layout LayoutOf(const VkImageCreateInfo& info) noexcept {
+    return info.tiling == VK_IMAGE_TILING_LINEAR ? Layout::kLinear : Layout::kOptimal;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL CreateImage(VkDevice device, const VkImageCreateInfo* pCreateInfo,
+                                           const VkAllocationCallbacks* pAllocator,
+                                           VkImage* pImage) noexcept {
+    Device& d = DeviceOf(device);
+    const VkResult result = d.dt.CreateImage(device, pCreateInfo, pAllocator, pImage);
+    if (result == VK_SUCCESS && pCreateInfo->tiling == VK_IMAGE_TILING_LINEAR && d.InOwnProcess()) {
+        d.linear_images.Add(*pImage);
+    }
+    return result;
+}
+
+VKAPI_ATTR void VKAPI_CALL DestroyImage(VkDevice device, VkImage image,
+                                        const VkAllocationCallbacks* pAllocator) noexcept {
+    Device& d = DeviceOf(device);
+    if (d.InOwnProcess()) d.linear_images.Remove(image);
+    d.dt.DestroyImage(device, image, pAllocator);
+}
+
+VKAPI_ATTR void VKAPI_CALL GetBufferMemoryRequirements(
+    VkDevice device, VkBuffer buffer, VkMemoryRequirements* pMemoryRequirements) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkGetBufferMemoryRequirements);
+    d.dt.GetBufferMemoryRequirements(device, buffer, pMemoryRequirements);
+    Learn(d, *pMemoryRequirements, Layout::kLinear);
+}
+
+VKAPI_ATTR void VKAPI_CALL GetImageMemoryRequirements(
+    VkDevice device, VkImage image, VkMemoryRequirements* pMemoryRequirements) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkGetImageMemoryRequirements);
+    d.dt.GetImageMemoryRequirements(device, image, pMemoryRequirements);
+    Learn(d, *pMemoryRequirements, LayoutOf(d, image));
+}
+
+template <PFN_vkGetBufferMemoryRequirements2 DeviceDispatch::*kDown>
+VKAPI_ATTR void VKAPI_CALL
+GetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequirementsInfo2* pInfo,
+                             VkMemoryRequirements2* pMemoryRequirements) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkGetBufferMemoryRequirements2);
+    (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    Learn(d, pMemoryRequirements->memoryRequirements, Layout::kLinear);
+}
+
+template <PFN_vkGetImageMemoryRequirements2 DeviceDispatch::*kDown>
+VKAPI_ATTR void VKAPI_CALL
+GetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirementsInfo2* pInfo,
+                            VkMemoryRequirements2* pMemoryRequirements) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkGetImageMemoryRequirements2);
+    (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    Learn(d, pMemoryRequirements->memoryRequirements, LayoutOf(d, pInfo->image));
+}
+
+template <PFN_vkGetDeviceBufferMemoryRequirements DeviceDispatch::*kDown>
+VKAPI_ATTR void VKAPI_CALL
+GetDeviceBufferMemoryRequirements(VkDevice device, const VkDeviceBufferMemoryRequirements* pInfo,
+                                  VkMemoryRequirements2* pMemoryRequirements) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkGetDeviceBufferMemoryRequirements);
+    (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    Learn(d, pMemoryRequirements->memoryRequirements, Layout::kLinear);
+}
+
+template <PFN_vkGetDeviceImageMemoryRequirements DeviceDispatch::*kDown>
+VKAPI_ATTR void VKAPI_CALL
+GetDeviceImageMemoryRequirements(VkDevice device, const VkDeviceImageMemoryRequirements* pInfo,
+                                 VkMemoryRequirements2* pMemoryRequirements) noexcept {
+    Device& d = DeviceOf(device);
+    AppCall timer(d, TESSERA_CALL_vkGetDeviceImageMemoryRequirements);
+    (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    Learn(d, pMemoryRequirements->memoryRequirements, LayoutOf(*pInfo->pCreateInfo));
+}
+
+const Hook kHooks[] = {
+    TESSERA_HOOK(CreateImage, CreateImage),
+    TESSERA_HOOK(DestroyImage, DestroyImage),
+    TESSERA_HOOK(GetBufferMemoryRequirements, GetBufferMemoryRequirements),
+    TESSERA_HOOK(GetBufferMemoryRequirements2,
+                 GetBufferMemoryRequirements2<&DeviceDispatch::GetBufferMemoryRequirements2>),
+    TESSERA_HOOK(GetBufferMemoryRequirements2KHR,
+                 GetBufferMemoryRequirements2<&DeviceDispatch::GetBufferMemoryRequirements2KHR>),
+    TESSERA_HOOK(
+        GetDeviceBufferMemoryRequirements,
+        GetDeviceBufferMemoryRequirements<&DeviceDispatch::GetDeviceBufferMemoryRequirements>),
+    TESSERA_HOOK(
+        GetDeviceBufferMemoryRequirementsKHR,
+        GetDeviceBufferMemoryRequirements<&DeviceDispatch::GetDeviceBufferMemoryRequirementsKHR>),
+    TESSERA_HOOK(
+        GetDeviceImageMemoryRequirements,
+        GetDeviceImageMemoryRequirements<&DeviceDispatch::GetDeviceImageMemoryRequirements>),
+    TESSERA_HOOK(
+        GetDeviceImageMemoryRequirementsKHR,
+        GetDeviceImageMemoryRequirements<&DeviceDispatch::GetDeviceImageMemoryRequirementsKHR>),
+    TESSERA_HOOK(GetImageMemoryRequirements, GetImageMemoryRequirements),
+    TESSERA_HOOK(GetImageMemoryRequirements2,
+                 GetImageMemoryRequirements2<&DeviceDispatch::GetImageMemoryRequirements2>),
+    TESSERA_HOOK(GetImageMemoryRequirements2KHR,
+                 GetImageMemoryRequirements2<&DeviceDispatch::GetImageMemoryRequirements2KHR>),
+};
+
+}  // namespace
+
+HookList RequirementHooks() noexcept {
+    return {kHooks, std::size(kHooks)};
+}
+
+}  // namespace tessera

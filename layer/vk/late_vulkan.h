@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Names of Vulkan that are newer than the oldest headers this project builds with (1.3.239).
+//
+// Numbers and layouts are those of the registry at 1.4.360. Everything lives in a namespace of its
+// own, so that newer headers, which know these names, do not clash.
+
+#ifndef TESSERA_LAYER_VK_LATE_VULKAN_H_
+#define TESSERA_LAYER_VK_LATE_VULKAN_H_
+
+#include <vulkan/vulkan_core.h>
+
+namespace tessera::late {
+
+// Values of VkStructureType.
+inline constexpr int kMemoryMapInfo = 1000271000;
+inline constexpr int kMemoryUnmapInfo = 1000271001;
+inline constexpr int kMapMemoryPlacedFeatures = 1000272000;
+inline constexpr int kBindMemoryStatus = 1000545002;
+inline constexpr int kDedicatedAllocateInfoTensor = 1000460014;
+inline constexpr int kImportMemoryMetalHandleInfo = 1000602000;
+inline constexpr int kImportScreenBufferInfo = 1000529002;
+inline constexpr int kImportNativeBufferInfo = 1000452003;
+inline constexpr int kDescriptorHeapFeatures = 1000135009;
+inline constexpr int kLayerSettingsCreateInfo = 1000496000;
+
+inline constexpr VkMemoryAllocateFlags kMemoryAllocateZeroInitializeBit = 0x8;
+inline constexpr VkMemoryHeapFlags kMemoryHeapTileMemoryBit = 0x8;
+
+// VK_KHR_map_memory2, core in 1.4.
+struct MemoryMapInfo {
+    VkStructureType sType;
+    const void* pNext;
+    VkMemoryMapFlags flags;
+    VkDeviceMemory memory;
+    VkDeviceSize offset;
+    VkDeviceSize size;
+};
+struct MemoryUnmapInfo {
+    VkStructureType sType;
+    const void* pNext;
+    VkFlags flags;
+    VkDeviceMemory memory;
+};
+using PfnMapMemory2 = VkResult(VKAPI_PTR*)(VkDevice, const MemoryMapInfo*, void**);
+using PfnUnmapMemory2 = VkResult(VKAPI_PTR*)(VkDevice, const MemoryUnmapInfo*);
+
+// VK_EXT_map_memory_placed.
+struct MapMemoryPlacedFeatures {
+    VkStructureType sType;
+    void* pNext;
+    VkBool32 memoryMapPlaced;
+    VkBool32 memoryMapRangePlaced;
+    VkBool32 memoryUnmapReserve;
+};
+
+// VK_KHR_maintenance6, core in 1.4: in the chain of a bind element.
+struct BindMemoryStatus {
+    VkStructureType sType;
+    const void* pNext;
+    VkResult* pResult;
+};
+
+// VK_ARM_tensors.
+struct BindTensorMemoryInfo {
+    VkStructureType sType;
+    const void* pNext;
+    uint64_t tensor;
+    VkDeviceMemory memory;
+    VkDeviceSize memoryOffset;
+};
+using PfnBindTensorMemory = VkResult(VKAPI_PTR*)(VkDevice, uint32_t, const BindTensorMemoryInfo*);
+
+// VK_ARM_data_graph.
+struct BindDataGraphPipelineSessionMemoryInfo {
+    VkStructureType sType;
+    const void* pNext;
+    uint64_t session;
+    int32_t bindPoint;
+    uint32_t objectIndex;
+    VkDeviceMemory memory;
+    VkDeviceSize memoryOffset;
+};
+using PfnBindDataGraphPipelineSessionMemory =
+    VkResult(VKAPI_PTR*)(VkDevice, uint32_t, const BindDataGraphPipelineSessionMemoryInfo*);
+
+// VK_EXT_descriptor_heap: only the head matters, whose first feature is descriptorHeap.
+struct DescriptorHeapFeatures {
+    VkStructureType sType;
+    void* pNext;
+    VkBool32 descriptorHeap;
+    VkBool32 descriptorHeapCaptureReplay;
+};
+
+// VK_EXT_layer_settings.
+enum class LayerSettingType : int32_t {
+    kBool32 = 0,
+    kInt32 = 1,
+    kInt64 = 2,
+    kUint32 = 3,
+    kUint64 = 4,
+    kFloat32 = 5,
+    kFloat64 = 6,
+    kString = 7,
+};
+struct LayerSetting {
+    const char* pLayerName;
+    const char* pSettingName;
+    LayerSettingType type;
+    uint32_t valueCount;
+    const void* pValues;
+};
+struct LayerSettingsCreateInfo {
+    VkStructureType sType;
+    const void* pNext;
+    uint32_t settingCount;
+    const LayerSetting* pSettings;
+};
+
+}  // namespace tessera::late
+
+#endif  // TESSERA_LAYER_VK_LATE_VULKAN_H_

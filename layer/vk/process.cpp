@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See process.h. Live devices also form a list, for what concerns all of them (the budget).
+
+#include "layer/vk/process.h"
+
+#include <new>
+
+#include "layer/base/log.h"
+#include "layer/base/mutex.h"
+#include "layer/channel/channel.h"
+
+namespace tessera {
+
+namespace process_internal {
+constinit InstanceMap instances;
+constinit DeviceMap devices;
+}  // namespace process_internal
+
+namespace {
+
+using process_internal::devices;
+using process_internal::instances;
+
+constinit Mutex process_mutex;
+constinit Device* first_device ABSL_GUARDED_BY(process_mutex) = nullptr;
+constinit uint32_t instance_count ABSL_GUARDED_BY(process_mutex) = 0;
+// In a forked child that inherited objects: the maps are never cleared.
+constinit bool has_inherited ABSL_GUARDED_BY(process_mutex) = false;
+
+// In a forked child: locks may be held by threads that do not exist here. What the parent created
+// stays findable, since the application may still destroy it, but belongs to no list any more.
+void RestartInChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    new (&process_mutex) Mutex;
+    first_device = nullptr;
+    instance_count = 0;
+    has_inherited = true;
+    channel::ForkedChild();
+}
+
+}  // namespace
+
+void EnterLayer() noexcept {
+    EnterProcess(RestartInChild);
+}
+
+bool AddInstance(std::unique_ptr<Instance> instance) noexcept {
+    MutexLock lock(process_mutex);
+    if (!instances.Insert(DispatchKey(instance->handle), instance.get())) return false;
+    channel::InstanceCreated(instance->settings.channel && !instance->settings.elevated);
+    ++instance_count;
+    instance.release();
+    return true;
+}
+
+std::unique_ptr<Instance> RemoveInstance(VkInstance handle) noexcept {
+    Instance* instance = InstanceOf(handle);
+    if (instance == nullptr) return nullptr;
+    if (instance->epoch != ForkEpoch()) {
+        // The parent's: no lock of the parent's is taken, and the channel never knew it here.
+        instances.Erase(DispatchKey(handle));
+        return std::unique_ptr<Instance>(instance);
+    }
+    MutexLock lock(process_mutex);
+    instances.Erase(DispatchKey(handle));
+    channel::InstanceDestroyed();
+    if (--instance_count == 0 && !has_inherited) {
+        // The loader unloads the library next. Destroyed instances have no live devices.
+        instances.Clear();
+        devices.Clear();
+        ShutdownLog();
+    }
+    return std::unique_ptr<Instance>(instance);
+}
+
+bool AddDevice(std::unique_ptr<Device> device) noexcept {
+    MutexLock lock(process_mutex);
+    if (!devices.Insert(DispatchKey(device->handle), device.get())) return false;
+    device->next_in_process = first_device;
+    first_device = device.release();
+    return true;
+}
+
+std::unique_ptr<Device> RemoveDevice(VkDevice handle) noexcept {
+    Device* device = FindDevice(handle);
+    if (device == nullptr) return nullptr;
+    if (!device->InOwnProcess()) {
+        devices.Erase(DispatchKey(handle));
+        return std::unique_ptr<Device>(device);
+    }
+    MutexLock lock(process_mutex);
+    devices.Erase(DispatchKey(handle));
+    for (Device** link = &first_device; *link != nullptr; link = &(*link)->next_in_process) {
+        if (*link != device) continue;
+        *link = device->next_in_process;
+        break;
+    }
+    return std::unique_ptr<Device>(device);
+}
+
+void ForEachDevice(void (*visit)(Device& device, void* context), void* context) noexcept {
+    MutexLock lock(process_mutex);
+    for (Device* device = first_device; device != nullptr; device = device->next_in_process) {
+        visit(*device, context);
+    }
+}
+
+}  // namespace tessera

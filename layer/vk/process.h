@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The layer's process-wide state: which instances and devices exist.
+//
+// Nothing here survives the library's unloading, which the loader does with the last instance.
+// Globals are constant-initialised and trivially destructible.
+//
+// Threads: look-ups take no lock. Everything else takes the process lock, which is the outermost of
+// the layer (see device.h).
+
+#ifndef TESSERA_LAYER_VK_PROCESS_H_
+#define TESSERA_LAYER_VK_PROCESS_H_
+
+#include <memory>
+
+#include "layer/vk/device.h"
+#include "layer/vk/dispatch_map.h"
+#include "layer/vk/instance.h"
+
+namespace tessera {
+
+using InstanceMap = DispatchMap<Instance, 64>;
+using DeviceMap = DispatchMap<Device, 256>;
+
+namespace process_internal {
+extern InstanceMap instances;
+extern DeviceMap devices;
+}  // namespace process_internal
+
+// The layer's object for any dispatchable handle of an instance (VkInstance, VkPhysicalDevice) or
+// of a device (VkDevice, VkQueue). Null only for handles that were not made through the layer.
+template <typename Handle>
+inline Instance* InstanceOf(Handle handle) noexcept {
+    return process_internal::instances.Find(DispatchKey(handle));
+}
+template <typename Handle>
+inline Device& DeviceOf(Handle handle) noexcept {
+    return *process_internal::devices.Find(DispatchKey(handle));
+}
+template <typename Handle>
+inline Device* FindDevice(Handle handle) noexcept {
+    return process_internal::devices.Find(DispatchKey(handle));
+}
+
+// To be called first thing in vkCreateInstance: notices a forked child and makes the state its own.
+void EnterLayer() noexcept;
+
+// Takes over an instance or device that was created below. False without host memory.
+bool AddInstance(std::unique_ptr<Instance> instance) noexcept;
+bool AddDevice(std::unique_ptr<Device> device) noexcept;
+
+// Hands the object back for destruction; look-ups no longer find it.
+std::unique_ptr<Instance> RemoveInstance(VkInstance instance) noexcept;
+std::unique_ptr<Device> RemoveDevice(VkDevice device) noexcept;
+
+// Calls `visit(Device&)` for each live device, under the process lock.
+void ForEachDevice(void (*visit)(Device& device, void* context), void* context) noexcept;
+
+}  // namespace tessera
+
+#endif  // TESSERA_LAYER_VK_PROCESS_H_

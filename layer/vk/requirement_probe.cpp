@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See requirement_probe.h.
+
+#include "layer/vk/requirement_probe.h"
+
+#include "layer/vk/device.h"
+
+namespace tessera {
+namespace {
+
+// A kind of image to ask about. Which of them a device supports is asked first.
+struct ImageProbe {
+    VkFormat format;
+    VkImageType type;
+    VkImageUsageFlags usage;
+    VkSampleCountFlagBits samples;
+    uint32_t edge;  // of every dimension that the type has; 1 for the rest
+    bool mipmapped;
+};
+
+constexpr VkImageUsageFlags kSampled =
+    VK_IMAGE_USAGE_SAMPLED_BIT | VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT;
+constexpr VkImageUsageFlags kColor = kSampled | VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT;
+constexpr VkImageUsageFlags kStorage = kSampled | VK_IMAGE_USAGE_STORAGE_BIT;
+constexpr VkImageUsageFlags kDepth = VK_IMAGE_USAGE_DEPTH_STENCIL_ATTACHMENT_BIT;
+
+constexpr ImageProbe kImageProbes[] = {
+    {VK_FORMAT_R8_UNORM, VK_IMAGE_TYPE_2D, kSampled, VK_SAMPLE_COUNT_1_BIT, 1, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_1D, kSampled, VK_SAMPLE_COUNT_1_BIT, 1, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_1_BIT, 1, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_1_BIT, 2048, true},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kStorage, VK_SAMPLE_COUNT_1_BIT, 256, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_4_BIT, 1, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_8_BIT, 2048, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_3D, kSampled, VK_SAMPLE_COUNT_1_BIT, 128, true},
+    {VK_FORMAT_R32G32B32A32_SFLOAT, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_1_BIT, 2048, true},
+    {VK_FORMAT_R32G32B32A32_SFLOAT, VK_IMAGE_TYPE_2D, kStorage, VK_SAMPLE_COUNT_1_BIT, 64, false},
+    {VK_FORMAT_D16_UNORM, VK_IMAGE_TYPE_2D, kDepth, VK_SAMPLE_COUNT_1_BIT, 1, false},
+    {VK_FORMAT_D32_SFLOAT, VK_IMAGE_TYPE_2D, kDepth, VK_SAMPLE_COUNT_1_BIT, 2048, false},
+    {VK_FORMAT_D24_UNORM_S8_UINT, VK_IMAGE_TYPE_2D, kDepth, VK_SAMPLE_COUNT_4_BIT, 2048, false},
+    {VK_FORMAT_D32_SFLOAT_S8_UINT, VK_IMAGE_TYPE_2D, kDepth, VK_SAMPLE_COUNT_4_BIT, 2048, false},
+};
+
+constexpr VkBufferUsageFlags kBufferProbes[] = {
+    VK_BUFFER_USAGE_TRANSFER_SRC_BIT,         VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+    VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT, VK_BUFFER_USAGE_STORAGE_TEXEL_BUFFER_BIT,
+    VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT,       VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
+    VK_BUFFER_USAGE_INDEX_BUFFER_BIT,         VK_BUFFER_USAGE_VERTEX_BUFFER_BIT,
+    VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT,
+};
+constexpr VkDeviceSize kBufferSizes[] = {1, 65536};
+
+uint32_t MipLevels(uint32_t edge) noexcept {
+    uint32_t levels = 1;
+    for (; edge > 1; edge >>= 1)
+        ++levels;
+    return levels;
+}
+
+VkImageCreateInfo Describe(const ImageProbe& probe) noexcept {
+    VkImageCreateInfo info = {};
+    info.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO;
+    info.imageType = probe.type;
+    info.format = probe.format;
+    info.extent = {probe.edge, probe.type == VK_IMAGE_TYPE_1D ? 1 : probe.edge,
+                   probe.type == VK_IMAGE_TYPE_3D ? probe.edge : 1};
+    info.mipLevels = probe.mipmapped ? MipLevels(probe.edge) : 1;
+    info.arrayLayers = 1;
+    info.samples = probe.samples;
+    info.tiling = VK_IMAGE_TILING_OPTIMAL;
+    info.usage = probe.usage;
+    info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
+    info.initialLayout = VK_IMAGE_LAYOUT_UNDEFINED;
+    return info;
+}
+
+// VUID-VkImageCreateInfo-imageCreateMaxMipLevels-02251 and its like: an image may only be described
+// as its format allows.
+bool Supports(Device& device, const VkImageCreateInfo& info) noexcept {
+    VkImageFormatProperties limits = {};
+    const VkResult result = device.instance->dt.GetPhysicalDeviceImageFormatProperties(
+        device.physical_device, info.format, info.imageType, info.tiling, info.usage, info.flags,
+        &limits);
+    return result == VK_SUCCESS && info.extent.width <= limits.maxExtent.width &&
+           info.extent.height <= limits.maxExtent.height &&
+           info.extent.depth <= limits.maxExtent.depth && info.mipLevels <= limits.maxMipLevels &&
+           (limits.sampleCounts & info.samples) != 0;
+}
+
+void ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
+    VkMemoryRequirements2 requirements = {};
+    requirements.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2;
+    if (device.get_device_image_requirements != nullptr) {
+        VkDeviceImageMemoryRequirements query = {};
+        query.sType = VK_STRUCTURE_TYPE_DEVICE_IMAGE_MEMORY_REQUIREMENTS;
+        query.pCreateInfo = &info;
+        device.get_device_image_requirements(device.handle, &query, &requirements);
+    } else {
+        VkImage image = VK_NULL_HANDLE;
+        if (device.dt.CreateImage(device.handle, &info, nullptr, &image) != VK_SUCCESS) return;
+        device.dt.GetImageMemoryRequirements(device.handle, image,
+                                             &requirements.memoryRequirements);
+        device.dt.DestroyImage(device.handle, image, nullptr);
+    }
+    device.book.Observe(requirements.memoryRequirements, Layout::kOptimal, /*learn=*/false);
+}
+
+void ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) noexcept {
+    VkBufferCreateInfo info = {};
+    info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
+    info.size = size;
+    info.usage = usage;
+    info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
+    VkMemoryRequirements2 requirements = {};
+    requirements.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2;
+    if (device.get_device_buffer_requirements != nullptr) {
+        VkDeviceBufferMemoryRequirements query = {};
+        query.sType = VK_STRUCTURE_TYPE_DEVICE_BUFFER_MEMORY_REQUIREMENTS;
+        query.pCreateInfo = &info;
+        device.get_device_buffer_requirements(device.handle, &query, &requirements);
+    } else {
+        VkBuffer buffer = VK_NULL_HANDLE;
+        if (device.dt.CreateBuffer(device.handle, &info, nullptr, &buffer) != VK_SUCCESS) return;
+        device.dt.GetBufferMemoryRequirements(device.handle, buffer,
+                                              &requirements.memoryRequirements);
+        device.dt.DestroyBuffer(device.handle, buffer, nullptr);
+    }
+    device.book.Observe(requirements.memoryRequirements, Layout::kLinear, /*learn=*/false);
+}
+
+}  // namespace
+
+void ProbeRequirements(Device& device) noexcept {
+    for (VkBufferUsageFlags usage : kBufferProbes) {
+        for (VkDeviceSize size : kBufferSizes)
+            ProbeBuffer(device, usage, size);
+    }
+    for (const ImageProbe& probe : kImageProbes) {
+        const VkImageCreateInfo info = Describe(probe);
+        if (Supports(device, info)) ProbeImage(device, info);
+    }
+}
+
+}  // namespace tessera

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Asking a driver up front what its resources require, so that the first allocation is already
+// placed as the strictest of them needs.
+
+#ifndef TESSERA_LAYER_VK_REQUIREMENT_PROBE_H_
+#define TESSERA_LAYER_VK_REQUIREMENT_PROBE_H_
+
+namespace tessera {
+
+class Device;
+
+// Observes the requirements of a fixed set of buffers and images in `device.book`: every core
+// buffer usage, and images of the kinds that are known to ask for most (attachments, depth,
+// multisampled, three-dimensional, mipmapped), each at a small and a large size.
+//
+// Where the device has maintenance4 no object is made; else each resource is created, asked and
+// destroyed. Nothing is bound, and what the device does not support is left out.
+//
+// Down-calls: vkGetDevice*MemoryRequirements, or vkCreate*, vkGet*MemoryRequirements, vkDestroy*.
+// Threads: any; several at once observe the same.
+void ProbeRequirements(Device& device) noexcept;
+
+}  // namespace tessera
+
+#endif  // TESSERA_LAYER_VK_REQUIREMENT_PROBE_H_

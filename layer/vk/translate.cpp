@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See translate.h.
+
+#include "layer/vk/translate.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cinttypes>
+
+#include "layer/base/checked.h"
+#include "layer/base/log.h"
+#include "layer/vk/device.h"
+
+namespace tessera {
+namespace {
+
+// True if the caller now owns the transition of a floating slot; false if the slot is pinned.
+bool BeginSettling(Slot& slot) noexcept {
+    for (;;) {
+        SlotState state = slot.state.load(std::memory_order_acquire);
+        if (state == SlotState::kPinned) return false;
+        // Settling lasts a few loads, or in the rare case of a move as long as an allocation.
+        if (state == SlotState::kSettling) {
+            sched_yield();
+            continue;
+        }
+        if (slot.state.compare_exchange_weak(state, SlotState::kSettling,
+                                             std::memory_order_acquire)) {
+            return true;
+        }
+    }
+}
+
+// Whether the slot's present place suits the resource.
+// Requires: the place does not change meanwhile (pinned, or settled by the caller).
+bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept {
+    if (device.book.SuitsAll(slot.type_index, slot.alignment_bytes, slot.key.kind)) return true;
+    if (!IsAligned(slot.place.offset_bytes, need.Alignment())) return false;
+    if (slot.key.kind == pool::Kind::kAny) return true;
+    // A slot among linear neighbours may still fill its granules alone.
+    const uint64_t granularity = device.book.granularity();
+    return need.ResourceLayout() == Layout::kLinear ||
+           (IsAligned(slot.place.offset_bytes, granularity) &&
+            IsAligned(slot.place.size_bytes, granularity));
+}
+
+// Places the slot anew so that it suits the resource.
+// Requires: the caller is settling the slot.
+bool Move(Device& device, Slot& slot, ResourceNeed& need) noexcept {
+    // In a forked child the pool's locks are the parent's.
+    if (!device.InOwnProcess()) return false;
+    const PlacementRule rule =
+        device.book.PlaceFor(slot.type_index, slot.requested_bytes, slot.key.allocate_flags,
+                             std::max(need.Alignment(), kMinimumAlignment));
+    pool::Request request;
+    request.requested_bytes = slot.requested_bytes;
+    request.size_bytes = rule.padded_bytes;
+    request.alignment_bytes = rule.alignment_bytes;
+    request.key = slot.key;
+    request.key.kind = rule.kind;
+    pool::Placement place;
+    if (device.PoolOf(slot.type_index).Move(slot.place, request, &place) !=
+        pool::PlaceStatus::kOk) {
+        return false;
+    }
+    slot.place = place;
+    slot.key = request.key;
+    slot.alignment_bytes = rule.alignment_bytes;
+    return true;
+}
+
+bool PinFor(Device& device, Slot& slot, ResourceNeed& need) noexcept {
+    if (!BeginSettling(slot)) return Suits(device, slot, need);
+    const bool placed = Suits(device, slot, need) || Move(device, slot, need);
+    slot.state.store(placed ? SlotState::kPinned : SlotState::kFloating, std::memory_order_release);
+    return placed;
+}
+
+}  // namespace
+
+void Pin(Slot& slot) noexcept {
+    if (BeginSettling(slot)) slot.state.store(SlotState::kPinned, std::memory_order_release);
+}
+
+void LogStale(const char* command, VkDeviceMemory memory) noexcept {
+    TESSERA_LOG(kError, "%s was called with memory 0x%" PRIx64 ", which the application has freed",
+                command, HandleValue(memory));
+}
+
+VkResult TranslateBind(Device& device, VkDeviceMemory memory, VkDeviceSize offset,
+                       ResourceNeed& need, BindTarget* target) noexcept {
+    *target = {memory, offset};
+    if (memory == VK_NULL_HANDLE) return VK_SUCCESS;
+    const SlotTable::Found found = device.slots.Find(memory);
+    if (found.kind == SlotTable::Kind::kForeign) return VK_SUCCESS;
+    if (found.kind == SlotTable::Kind::kStale) {
+        LogStale("a bind", memory);
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
+    Slot& slot = *found.slot;
+    if (!PinFor(device, slot, need)) {
+        if (device.InOwnProcess()) device.PoolOf(slot.type_index).CountPlacementFailure();
+        TESSERA_LOG(kError,
+                    "no place suits a bind of memory 0x%" PRIx64 " (%" PRIu64
+                    " bytes): please report this; TESSERA_MODE=off avoids it",
+                    HandleValue(memory), slot.requested_bytes);
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
+    *target = {MakeHandle(slot.place.handle), slot.place.offset_bytes + offset};
+    return VK_SUCCESS;
+}
+
+}  // namespace tessera
