@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mapping of memory and the host's cache. Memory that is not coherent has two copies of its bytes,
+// the host's and the device's; only a flush carries the first into the second and only an
+// invalidate the second into the first, in whole atoms. A flush that was forgotten is wrong
+// contents, and an invalidate that reaches too far loses what a neighbour had written: as on real
+// hardware.
+#include <algorithm>
+#include <cstring>
+
+#include "call.h"
+#include "text.h"
+
+namespace tessera::mock {
+namespace {
+
+// Written to the output of a failing map; the specification leaves it undefined.
+constexpr uint64_t kPoison = 0xBADBADBADBADBAD1;
+
+VkResult Map(Call& call, VkDeviceMemory handle, const char* what, VkDeviceSize offset,
+             VkDeviceSize size, void** data) {
+    *data = reinterpret_cast<void*>(static_cast<uintptr_t>(kPoison));
+    auto memory = call.UseMemory(handle, Access::kExclusive, what);
+    call.Enter();
+    StateLock lock;
+    if (memory == nullptr || !memory->alive) return VK_ERROR_MEMORY_MAP_FAILED;
+    const VkDeviceSize total = memory->size_bytes;
+    bool good = call.Require(memory->HostVisible(), "VUID-vkMapMemory-memory-00682",
+                             Text("memory type ", memory->type_index, " is not host visible"));
+    good &= call.Require(!memory->mapped, "VUID-vkMapMemory-memory-00678",
+                         Text("memory ", Hex{memory->handle}, " is mapped already"));
+    good &= call.Require(offset < total, "VUID-vkMapMemory-offset-00679",
+                         Text("offset ", offset, " of ", total));
+    good &= call.Require(size != 0, "VUID-vkMapMemory-size-00680", "size is 0");
+    good &= call.Require(size == VK_WHOLE_SIZE || size <= total - std::min(offset, total),
+                         "VUID-vkMapMemory-size-00681",
+                         Text("offset ", offset, " and size ", size, " of ", total));
+    if (!good) return VK_ERROR_MEMORY_MAP_FAILED;
+    memory->mapped = true;
+    memory->map_begin = offset;
+    memory->map_end = size == VK_WHOLE_SIZE ? total : offset + size;
+    *data = memory->HostData() + offset;
+    return VK_SUCCESS;
+}
+
+void Unmap(Call& call, VkDeviceMemory handle, const char* what) {
+    auto memory = call.UseMemory(handle, Access::kExclusive, what);
+    call.Enter();
+    StateLock lock;
+    if (memory == nullptr) return;
+    call.Require(memory->mapped, "VUID-vkUnmapMemory-memory-00689",
+                 Text("memory ", Hex{memory->handle}, " is not mapped"));
+    memory->mapped = false;
+}
+
+// Checks one range. Returns its end in the memory, or 0 if nothing of it can be used.
+VkDeviceSize CheckRange(const Call& call, const VkMappedMemoryRange& range, const Memory& memory) {
+    const VkDeviceSize atom = call.device().description->atom;
+    if (!call.Require(memory.mapped, "VUID-VkMappedMemoryRange-memory-00684",
+                      Text("memory ", Hex{memory.handle}, " is not mapped"))) {
+        return 0;
+    }
+    const std::string where = Text(
+        "offset ", range.offset, ", size ",
+        range.size == VK_WHOLE_SIZE ? "to the end" : std::to_string(range.size), "; mapped from ",
+        memory.map_begin, " to ", memory.map_end, " of ", memory.size_bytes, "; atom ", atom);
+    call.Require(range.offset % atom == 0, "VUID-VkMappedMemoryRange-offset-00687", where);
+    const bool begins_inside = range.offset >= memory.map_begin && range.offset <= memory.map_end;
+    if (range.size == VK_WHOLE_SIZE) {
+        call.Require(begins_inside && range.offset < memory.map_end,
+                     "VUID-VkMappedMemoryRange-size-00686", where);
+        call.Require(memory.map_end % atom == 0 || memory.map_end == memory.size_bytes,
+                     "VUID-VkMappedMemoryRange-size-01389", where);
+        return memory.map_end;
+    }
+    const bool inside = begins_inside && range.size <= memory.map_end - range.offset;
+    call.Require(inside, "VUID-VkMappedMemoryRange-size-00685", where);
+    call.Require(
+        range.size % atom == 0 || (inside && range.offset + range.size == memory.size_bytes),
+        "VUID-VkMappedMemoryRange-size-01390", where);
+    return inside ? range.offset + range.size : memory.map_end;
+}
+
+VkResult CopyRanges(Call& call, uint32_t count, const VkMappedMemoryRange* ranges, bool flush) {
+    std::vector<std::shared_ptr<Memory>> memories;
+    for (uint32_t i = 0; i < count; ++i) {
+        memories.push_back(
+            call.UseMemory(ranges[i].memory, Access::kShared, "VkMappedMemoryRange-memory"));
+    }
+    call.Enter();
+    StateLock lock;
+    const VkDeviceSize atom = call.device().description->atom;
+    for (uint32_t i = 0; i < count; ++i) {
+        if (memories[i] == nullptr || !memories[i]->alive) continue;
+        Memory& memory = *memories[i];
+        VkDeviceSize end = CheckRange(call, ranges[i], memory);
+        if (memory.host_view.data() == nullptr || end <= ranges[i].offset) continue;
+        const VkDeviceSize begin = ranges[i].offset / atom * atom;
+        end = std::min((end + atom - 1) / atom * atom, memory.size_bytes);
+        std::byte* host = memory.host_view.data() + begin;
+        std::byte* device = memory.device_view.data() + begin;
+        std::memcpy(flush ? device : host, flush ? host : device, static_cast<size_t>(end - begin));
+    }
+    return VK_SUCCESS;
+}
+
+}  // namespace
+
+VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
+                                         VkDeviceSize offset, VkDeviceSize size,
+                                         VkMemoryMapFlags flags, void** ppData) {
+    Call call(Command::kMapMemory, device);
+    if (call.failed()) return call.result();
+    call.Require(flags == 0, "VUID-vkMapMemory-flags-zerobitmask", Text("flags are ", flags));
+    return Map(call, memory, "memory", offset, size, ppData);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device, const VkMemoryMapInfo* pMemoryMapInfo,
+                                          void** ppData) {
+    Call call(Command::kMapMemory2, device);
+    if (call.failed()) return call.result();
+    return Map(call, pMemoryMapInfo->memory, "VkMemoryMapInfo-memory", pMemoryMapInfo->offset,
+               pMemoryMapInfo->size, ppData);
+}
+
+VKAPI_ATTR void VKAPI_CALL UnmapMemory(VkDevice device, VkDeviceMemory memory) {
+    Call call(Command::kUnmapMemory, device);
+    Unmap(call, memory, "memory");
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL UnmapMemory2(VkDevice device,
+                                            const VkMemoryUnmapInfo* pMemoryUnmapInfo) {
+    Call call(Command::kUnmapMemory2, device);
+    if (call.failed()) return call.result();
+    Unmap(call, pMemoryUnmapInfo->memory, "VkMemoryUnmapInfo-memory");
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL FlushMappedMemoryRanges(VkDevice device, uint32_t memoryRangeCount,
+                                                       const VkMappedMemoryRange* pMemoryRanges) {
+    Call call(Command::kFlushMappedMemoryRanges, device);
+    if (call.failed()) return call.result();
+    return CopyRanges(call, memoryRangeCount, pMemoryRanges, true);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL InvalidateMappedMemoryRanges(
+    VkDevice device, uint32_t memoryRangeCount, const VkMappedMemoryRange* pMemoryRanges) {
+    Call call(Command::kInvalidateMappedMemoryRanges, device);
+    if (call.failed()) return call.result();
+    return CopyRanges(call, memoryRangeCount, pMemoryRanges, false);
+}
+
+}  // namespace tessera::mock

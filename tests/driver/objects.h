@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The driver's instances, physical devices, devices, queues and command buffers, and the small
+// device children that have no bytes. Dispatchable objects start with the loader's word, so their
+// handle is their address; the others live in their device's ObjectTable.
+//
+// Threads: guarded by the state mutex of registry.h, except the use markers.
+#ifndef TESSERA_TESTS_DRIVER_OBJECTS_H
+#define TESSERA_TESTS_DRIVER_OBJECTS_H
+
+#include <vulkan/vk_icd.h>
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "description.h"
+#include "handles.h"
+#include "resources.h"
+
+namespace tessera::mock {
+
+// The first member of every dispatchable object: the loader keeps its dispatch table there.
+struct Dispatchable {
+    Dispatchable() { set_loader_magic_value(this); }
+    VK_LOADER_DATA loader{};
+};
+
+struct Instance;
+struct Device;
+
+struct PhysicalDevice : Dispatchable {
+    Instance* instance = nullptr;
+    DescriptionPtr description;
+
+    VkPhysicalDevice handle() {
+        return reinterpret_cast<VkPhysicalDevice>(static_cast<Dispatchable*>(this));
+    }
+};
+
+struct Instance : Dispatchable {
+    uint32_t api_version = VK_API_VERSION_1_0;
+    std::set<std::string> extensions;
+    std::vector<std::unique_ptr<PhysicalDevice>> physical_devices;
+    ObjectTable objects{HandleRule{}};  // debug messengers
+    bool with_allocator = false;
+};
+
+// Counts of one memory type.
+struct MemoryTotals {
+    uint64_t live = 0;
+    uint64_t live_bytes = 0;
+    uint64_t peak_live = 0;
+    uint64_t peak_bytes = 0;
+    uint64_t allocations = 0;
+    uint64_t frees = 0;
+};
+using TypeTotals = std::array<MemoryTotals, VK_MAX_MEMORY_TYPES>;
+
+struct Queue : Dispatchable {
+    Device* device = nullptr;
+    uint32_t family = 0;
+    uint32_t index = 0;  // in the family
+    VkDeviceQueueCreateFlags create_flags = 0;
+    UseMarker use;
+
+    VkQueue handle() { return reinterpret_cast<VkQueue>(static_cast<Dispatchable*>(this)); }
+};
+
+// Identifies any object of a device for names and private data.
+using ObjectKey = std::pair<VkObjectType, uint64_t>;
+
+struct Device : Dispatchable {
+    explicit Device(DescriptionPtr d) : description(std::move(d)), objects(description->handles) {}
+
+    Instance* instance = nullptr;
+    const DescriptionPtr description;
+    std::set<std::string> extensions;  // enabled
+    std::set<std::string> features;    // enabled, by member name
+    std::vector<std::unique_ptr<Queue>> queues;
+    ObjectTable objects;
+    TypeTotals totals{};
+    uint32_t live_allocations = 0;
+    VkDeviceAddress next_address = VkDeviceAddress{1} << 40;
+    std::map<ObjectKey, std::string> names;
+    std::map<uint64_t, std::map<ObjectKey, uint64_t>> private_data;  // by slot
+    UseMarker use;
+    bool with_allocator = false;
+
+    bool Enabled(const char* feature) const { return features.contains(feature); }
+    VkDevice handle() { return reinterpret_cast<VkDevice>(static_cast<Dispatchable*>(this)); }
+};
+
+struct Messenger : Object {
+    static constexpr VkObjectType kType = VK_OBJECT_TYPE_DEBUG_UTILS_MESSENGER_EXT;
+    Messenger() : Object(kType) {}
+};
+
+struct PrivateDataSlot : Object {
+    static constexpr VkObjectType kType = VK_OBJECT_TYPE_PRIVATE_DATA_SLOT;
+    PrivateDataSlot() : Object(kType) {}
+};
+
+struct Fence : Object {
+    static constexpr VkObjectType kType = VK_OBJECT_TYPE_FENCE;
+    Fence() : Object(kType) {}
+    bool signaled = false;
+};
+
+struct Semaphore : Object {
+    static constexpr VkObjectType kType = VK_OBJECT_TYPE_SEMAPHORE;
+    Semaphore() : Object(kType) {}
+    bool signaled = false;
+};
+
+struct Event : Object {
+    static constexpr VkObjectType kType = VK_OBJECT_TYPE_EVENT;
+    Event() : Object(kType) {}
+    bool set = false;
+};
+
+struct CommandPool;
+
+// What a recorded command does when it is executed. It looks its objects up by handle then, so that
+// what was destroyed in between is noticed. Runs under the state mutex.
+class Executor;
+using RecordedCommand = std::function<void(Executor&)>;
+
+struct CommandBuffer : Dispatchable {
+    enum class State { kInitial, kRecording, kExecutable };
+    Device* device = nullptr;
+    CommandPool* pool = nullptr;
+    State state = State::kInitial;
+    bool one_time = false;
+    std::vector<RecordedCommand> commands;
+
+    VkCommandBuffer handle() {
+        return reinterpret_cast<VkCommandBuffer>(static_cast<Dispatchable*>(this));
+    }
+};
+
+struct CommandPool : Object {
+    static constexpr VkObjectType kType = VK_OBJECT_TYPE_COMMAND_POOL;
+    CommandPool() : Object(kType) {}
+    std::map<CommandBuffer*, std::unique_ptr<CommandBuffer>> buffers;
+};
+
+inline Instance& Of(VkInstance handle) {
+    return *static_cast<Instance*>(reinterpret_cast<Dispatchable*>(handle));
+}
+inline PhysicalDevice& Of(VkPhysicalDevice handle) {
+    return *static_cast<PhysicalDevice*>(reinterpret_cast<Dispatchable*>(handle));
+}
+inline Device& Of(VkDevice handle) {
+    return *static_cast<Device*>(reinterpret_cast<Dispatchable*>(handle));
+}
+inline Queue& Of(VkQueue handle) {
+    return *static_cast<Queue*>(reinterpret_cast<Dispatchable*>(handle));
+}
+inline CommandBuffer& Of(VkCommandBuffer handle) {
+    return *static_cast<CommandBuffer*>(reinterpret_cast<Dispatchable*>(handle));
+}
+
+// Returns the structure of type T with this sType in a chain, or null.
+template <class T>
+const T* FindInChain(const void* chain, VkStructureType type) {
+    for (auto* item = static_cast<const VkBaseInStructure*>(chain); item != nullptr;
+         item = item->pNext) {
+        if (item->sType == type) return reinterpret_cast<const T*>(item);
+    }
+    return nullptr;
+}
+
+template <class T>
+T* FindInOutChain(void* chain, VkStructureType type) {
+    return const_cast<T*>(FindInChain<T>(chain, type));
+}
+
+}  // namespace tessera::mock
+
+#endif  // TESSERA_TESTS_DRIVER_OBJECTS_H

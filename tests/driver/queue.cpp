@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Queues execute what is submitted before the submission returns: the simplest machine that is
+// still a legal one. A wait on a semaphore that nobody has signalled is therefore a violation.
+#include "executor.h"
+#include "sparse.h"
+
+namespace tessera::mock {
+namespace {
+
+void WaitLocked(Call& call, uint32_t count, const VkSemaphore* semaphores) {
+    for (uint32_t i = 0; i < count; ++i) {
+        auto semaphore = call.Find<Semaphore>(semaphores[i], "pWaitSemaphores");
+        if (semaphore == nullptr) continue;
+        call.Require(semaphore->signaled, "VUID-vkQueueSubmit-pWaitSemaphores-03238",
+                     Text("semaphore ", Hex{semaphore->handle}, " has no signal to wait for"));
+        semaphore->signaled = false;
+    }
+}
+
+void SignalLocked(Call& call, uint32_t count, const VkSemaphore* semaphores) {
+    for (uint32_t i = 0; i < count; ++i) {
+        auto semaphore = call.Find<Semaphore>(semaphores[i], "pSignalSemaphores");
+        if (semaphore == nullptr) continue;
+        call.Require(!semaphore->signaled, "VUID-vkQueueSubmit-pSignalSemaphores-00067",
+                     Text("semaphore ", Hex{semaphore->handle}, " is signaled already"));
+        semaphore->signaled = true;
+    }
+}
+
+void SignalFenceLocked(Call& call, VkFence handle) {
+    if (handle == VK_NULL_HANDLE) return;
+    auto fence = call.Find<Fence>(handle, "fence");
+    if (fence == nullptr) return;
+    call.Require(!fence->signaled, "VUID-vkQueueSubmit-fence-00063",
+                 Text("fence ", Hex{fence->handle}, " is signaled already"));
+    fence->signaled = true;
+    TheRegistry().fence_signaled.notify_all();
+}
+
+void ExecuteLocked(Call& call, Executor& executor, VkCommandBuffer handle) {
+    if (!IsAliveLocked(call.device(), VK_OBJECT_TYPE_COMMAND_BUFFER, Raw(handle))) {
+        call.Violation("VUID-VkSubmitInfo-pCommandBuffers-parameter",
+                       Text("command buffer ", Hex{Raw(handle)}, " is not alive"));
+        return;
+    }
+    CommandBuffer& buffer = Of(handle);
+    if (!call.Require(buffer.state == CommandBuffer::State::kExecutable,
+                      "VUID-vkQueueSubmit-pCommandBuffers-00070",
+                      Text("command buffer ", Hex{Raw(handle)}, " is not executable"))) {
+        return;
+    }
+    for (const RecordedCommand& command : buffer.commands)
+        command(executor);
+    if (buffer.one_time) buffer.state = CommandBuffer::State::kInitial;
+}
+
+}  // namespace
+
+VKAPI_ATTR VkResult VKAPI_CALL QueueSubmit(VkQueue queue, uint32_t submitCount,
+                                           const VkSubmitInfo* pSubmits, VkFence fence) {
+    Queue& target = Of(queue);
+    Call call(Command::kQueueSubmit, target.device->handle());
+    if (call.failed()) return call.result();
+    call.UseQueue(target);
+    call.Enter();
+    StateLock lock;
+    Executor executor(call);
+    for (uint32_t i = 0; i < submitCount; ++i) {
+        const VkSubmitInfo& submit = pSubmits[i];
+        WaitLocked(call, submit.waitSemaphoreCount, submit.pWaitSemaphores);
+        for (uint32_t j = 0; j < submit.commandBufferCount; ++j) {
+            ExecuteLocked(call, executor, submit.pCommandBuffers[j]);
+        }
+        SignalLocked(call, submit.signalSemaphoreCount, submit.pSignalSemaphores);
+    }
+    SignalFenceLocked(call, fence);
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL QueueWaitIdle(VkQueue queue) {
+    Queue& target = Of(queue);
+    Call call(Command::kQueueWaitIdle, target.device->handle());
+    if (call.failed()) return call.result();
+    call.UseQueue(target);
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL DeviceWaitIdle(VkDevice device) {
+    Call call(Command::kDeviceWaitIdle, device);
+    if (call.failed()) return call.result();
+    for (const auto& queue : call.device().queues)
+        call.UseQueue(*queue);
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR void VKAPI_CALL QueueBeginDebugUtilsLabelEXT(VkQueue queue,
+                                                        const VkDebugUtilsLabelEXT*) {
+    Call call(Command::kQueueBeginDebugUtilsLabelEXT, Of(queue).device->handle());
+}
+
+VKAPI_ATTR void VKAPI_CALL QueueEndDebugUtilsLabelEXT(VkQueue queue) {
+    Call call(Command::kQueueEndDebugUtilsLabelEXT, Of(queue).device->handle());
+}
+
+VKAPI_ATTR void VKAPI_CALL QueueInsertDebugUtilsLabelEXT(VkQueue queue,
+                                                         const VkDebugUtilsLabelEXT*) {
+    Call call(Command::kQueueInsertDebugUtilsLabelEXT, Of(queue).device->handle());
+}
+
+// Sparse binds share the queue's order: see sparse.cpp for what a bind does.
+VKAPI_ATTR VkResult VKAPI_CALL QueueBindSparse(VkQueue queue, uint32_t bindInfoCount,
+                                               const VkBindSparseInfo* pBindInfo, VkFence fence) {
+    Queue& target = Of(queue);
+    Call call(Command::kQueueBindSparse, target.device->handle());
+    if (call.failed()) return call.result();
+    call.UseQueue(target);
+    for (uint32_t i = 0; i < bindInfoCount; ++i)
+        UseSparseMemories(call, pBindInfo[i]);
+    call.Enter();
+    StateLock lock;
+    call.Require(target.device->description->sparse && target.family == 0,
+                 "VUID-vkQueueBindSparse-queuetype", "the queue has no sparse binding");
+    for (uint32_t i = 0; i < bindInfoCount; ++i) {
+        const VkBindSparseInfo& info = pBindInfo[i];
+        WaitLocked(call, info.waitSemaphoreCount, info.pWaitSemaphores);
+        BindSparseLocked(call, info);
+        SignalLocked(call, info.signalSemaphoreCount, info.pSignalSemaphores);
+    }
+    SignalFenceLocked(call, fence);
+    return VK_SUCCESS;
+}
+
+}  // namespace tessera::mock
