@@ -43,8 +43,9 @@ TEST(Mutex, TryLockFailsOnlyWhileAnotherThreadHoldsIt) {
     bool taken_while_held = true;
     g_constant_initialised.Lock();
     std::thread([&] {
-        taken_while_held = g_constant_initialised.TryLock();
-        if (taken_while_held) g_constant_initialised.Unlock();
+        const bool taken = g_constant_initialised.TryLock();
+        if (taken) g_constant_initialised.Unlock();
+        taken_while_held = taken;
     }).join();
     g_constant_initialised.Unlock();
     EXPECT_FALSE(taken_while_held);
