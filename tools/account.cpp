@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See account.h. Sums saturate nowhere: a forged segment may make them wrap, which is harmless.
+#include "tools/account.h"
+
+#include <algorithm>
+
+#include "tools/text.h"
+
+namespace tessera::command {
+namespace {
+
+void AddTotals(View& view, const tessera_totals& totals) {
+    view.live += totals.live;
+    view.live_bytes += totals.live_bytes;
+    view.peak_bytes += totals.peak_bytes;
+    view.allocations += totals.allocations;
+    view.failed += totals.failed;
+}
+
+void AddView(View& view, const View& other) {
+    view.live += other.live;
+    view.live_bytes += other.live_bytes;
+    view.peak_bytes += other.peak_bytes;
+    view.allocations += other.allocations;
+    view.failed += other.failed;
+    view.time_ns += other.time_ns;
+}
+
+void AddName(std::vector<std::string>& names, const std::string& name) {
+    if (name.empty() || std::ranges::find(names, name) != names.end()) return;
+    names.push_back(name);
+}
+
+void AddTimes(Account& account, const reader::Device& device) {
+    for (const uint32_t call : {TESSERA_CALL_vkAllocateMemory, TESSERA_CALL_vkFreeMemory}) {
+        if (call >= device.calls.size() || call >= device.driver_calls.size()) continue;
+        const tessera_call_totals& app = device.calls[call];
+        const tessera_call_totals& driver = device.driver_calls[call];
+        account.app.time_ns += EstimatedTime(app, driver, device.sample_interval);
+        account.driver.time_ns += driver.total_ns;
+        account.app_time_estimated = account.app_time_estimated || app.timed < app.count;
+    }
+}
+
+}  // namespace
+
+uint64_t EstimatedTime(const tessera_call_totals& app, const tessera_call_totals& driver,
+                       uint64_t sample_interval) {
+    if (app.timed == 0 || app.timed >= app.count) return app.total_ns;
+    // If every pooled call that was timed stands for `sample_interval` of them, this many were
+    // pooled among the timed ones. They are the fastest, so that their median is this quantile.
+    const double untimed = static_cast<double>(app.count - app.timed);
+    const double pooled = sample_interval > 1 ? untimed / static_cast<double>(sample_interval - 1)
+                                              : static_cast<double>(app.timed);
+    const double share = std::min(1.0, pooled / static_cast<double>(app.timed));
+    const uint64_t typical_ns = reader::Percentile(app, share / 2);
+    return std::max(app.total_ns, driver.total_ns + typical_ns * app.count);
+}
+
+void Account::Add(const Account& other) {
+    AddView(app, other.app);
+    AddView(driver, other.driver);
+    devices += other.devices;
+    pooled_allocations += other.pooled_allocations;
+    moved_slots += other.moved_slots;
+    placement_failures += other.placement_failures;
+    dropped_devices += other.dropped_devices;
+    app_time_estimated = app_time_estimated || other.app_time_estimated;
+    for (size_t i = 0; i < passed.size(); ++i)
+        passed[i] += other.passed[i];
+    for (const std::string& name : other.device_names)
+        AddName(device_names, name);
+}
+
+Account AccountOf(const reader::Process& process) {
+    Account account;
+    account.dropped_devices = process.dropped_devices;
+    for (const reader::Device& device : process.devices) {
+        const bool retired = device.state == TESSERA_DEVICE_RETIRED;
+        account.devices += retired ? device.retired_devices : 1;
+        if (!retired) AddName(account.device_names, device.name);
+        for (const reader::MemoryType& type : device.memory_types) {
+            AddTotals(account.app, type.totals.app);
+            AddTotals(account.driver, type.totals.driver);
+            account.pooled_allocations += type.totals.pooled.allocations;
+            account.moved_slots += type.totals.moved_slots;
+            account.placement_failures += type.totals.placement_failures;
+            for (size_t i = 0; i < account.passed.size(); ++i)
+                account.passed[i] += type.totals.pass_through[i].allocations;
+        }
+        AddTimes(account, device);
+    }
+    return account;
+}
+
+std::string DescribePassThrough(const Account& account) {
+    std::vector<uint32_t> reasons;
+    for (uint32_t reason = 0; reason < account.passed.size(); ++reason)
+        if (account.passed[reason] > 0) reasons.push_back(reason);
+    std::ranges::stable_sort(
+        reasons, [&](uint32_t a, uint32_t b) { return account.passed[a] > account.passed[b]; });
+    std::string text;
+    for (const uint32_t reason : reasons) {
+        if (!text.empty()) text += ", ";
+        text += FormatCount(account.passed[reason]) + " " + reader::ReasonName(reason) + " (" +
+                reader::ReasonText(reason) + ")";
+    }
+    return text;
+}
+
+}  // namespace tessera::command

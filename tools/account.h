@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The few numbers about a process, or several, that a person wants first: what was asked for, what
+// the driver was asked for, and why the two differ where they do.
+//
+// Sums over devices and memory types. Threads: plain values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tessera/reader.h"
+
+namespace tessera::command {
+
+// One side of the layer.
+struct View {
+    uint64_t live = 0;
+    uint64_t live_bytes = 0;
+    uint64_t peak_bytes = 0;  // of each memory type; together they may never have been that high
+    uint64_t allocations = 0;
+    uint64_t failed = 0;
+    uint64_t time_ns = 0;  // in vkAllocateMemory and vkFreeMemory
+};
+
+struct Account {
+    View app;
+    View driver;
+    uint64_t devices = 0;  // with those that are only remembered as a sum
+    uint64_t pooled_allocations = 0;
+    uint64_t moved_slots = 0;
+    uint64_t placement_failures = 0;
+    uint64_t dropped_devices = 0;
+    bool app_time_estimated = false;
+    std::array<uint64_t, TESSERA_REASON_COUNT> passed = {};  // allocations by enum tessera_reason
+    std::vector<std::string> device_names;                   // each once; not Printable() yet
+
+    void Add(const Account& other);
+};
+
+Account AccountOf(const reader::Process& process);
+
+// The time that all calls of a command took, from those that were timed: exact if all were.
+// `driver` is the same command as the layer called it, which is always timed. Of the calls that
+// were not timed each is taken to have cost what the typical pooled call did, and besides all of
+// them what the driver took.
+// Units: ns.
+uint64_t EstimatedTime(const tessera_call_totals& app, const tessera_call_totals& driver,
+                       uint64_t sample_interval);
+
+// "1,204 dedicated (dedicated to one buffer, image or tensor), 3 too_large (...)", most first;
+// empty if nothing passed through.
+std::string DescribePassThrough(const Account& account);
+
+}  // namespace tessera::command

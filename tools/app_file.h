@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the file of an application tells about whether the layer can reach it.
+//
+// Only its first kilobytes are read, and nothing in them is trusted. Threads: no shared state.
+#pragma once
+
+#include <string>
+
+#include "tools/environment.h"
+
+namespace tessera::command {
+
+struct AppFile {
+    std::string path;       // empty if there is no such file
+    bool elevated = false;  // starting it gives it more rights than its caller has
+    bool elf = false;       // it is a program and not a script; the fields below are known
+    bool elf32 = false;
+    bool static_elf = false;  // it has no dynamic loader, hence cannot load the Vulkan loader
+};
+
+// Looks at the file that a shell would start for `name` with the PATH of `environment`.
+AppFile InspectApp(const std::string& name, const Environment& environment);
+
+// The likely reason why no process of the application loaded the layer: one or more sentences, the
+// surest first.
+std::string LikelyReason(const AppFile& app, const Layer& layer, const Environment& environment);
+
+}  // namespace tessera::command

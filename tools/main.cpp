@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The `tessera` command: reads the command line and calls the subcommand that it names.
+//
+// The one idea: what follows an application's name belongs to the application. So the command line
+// of `run` is cut there before CLI11 sees it; the rest is CLI11's.
+// Threads: one.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tools/commands.h"
+#include "tools/exit_codes.h"
+#include "tools/output.h"
+#include "tools/supervisor.h"
+#include "tools/text.h"
+
+namespace tessera::command {
+namespace {
+
+constexpr char kFooter[] =
+    R"(Examples:
+  tessera run vkcube                    run an application with the layer
+  tessera ps                            what runs with the layer
+  tessera stat 4242                     what process 4242 did
+  tessera doctor                        whether the layer works here
+
+`tessera COMMAND --help` tells more. Exit codes: 0 success, 1 failure, 2 wrong command line, 3 nothing
+found or, of doctor, something does not work; `run` has those of the application.)";
+
+// CLI11's usage line does not know of the application.
+class HelpFormatter : public CLI::Formatter {
+ public:
+    std::string make_usage(const CLI::App* app, std::string name) const override {
+        if (app->get_name() != "run") return Formatter::make_usage(app, name);
+        return "Usage: tessera run [OPTIONS] [--] APP [ARGS...]\n";
+    }
+};
+
+// Takes the application and its arguments off the arguments of `run`: what follows "--", or starts
+// with the first word that is neither an option of `run` nor the value of one.
+std::vector<std::string> CutCommand(std::vector<std::string>& arguments, const CLI::App& run) {
+    size_t i = 1;
+    while (i < arguments.size() && arguments[i].starts_with('-') && arguments[i] != "-") {
+        if (arguments[i] == "--") break;
+        const CLI::Option* const option = run.get_option_no_throw(arguments[i]);
+        const bool takes_value = option != nullptr && option->get_items_expected_max() > 0;
+        i += takes_value ? 2 : 1;
+    }
+    i = std::min(i, arguments.size());
+    const auto start = arguments.begin() + static_cast<ptrdiff_t>(i);
+    const bool marked = start != arguments.end() && *start == "--";
+    std::vector<std::string> command(marked ? start + 1 : start, arguments.end());
+    arguments.erase(start, arguments.end());
+    return command;
+}
+
+int Main(std::vector<std::string> arguments) {
+    CLI::App app(
+        "Tessera: suballocates the device memory of unmodified Vulkan applications, and "
+        "shows what it does.",
+        "tessera");
+    app.formatter(std::make_shared<HelpFormatter>());
+    app.set_version_flag("--version", "tessera " TESSERA_VERSION);
+    app.set_help_flag("-h,--help", "Print this help and exit");
+    app.footer(kFooter);
+    app.require_subcommand(0, 1);
+    Action action;
+    std::vector<std::string> command;
+    AddRun(app, action, command);
+    AddPs(app, action);
+    AddStat(app, action);
+    AddDoctor(app, action);
+
+    if (!arguments.empty() && arguments[0] == "run") {
+        command = CutCommand(arguments, *app.get_subcommand("run"));
+    }
+    try {
+        // CLI11 takes the last word first.
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::CallForHelp&) {
+        return ExitCodeOf(PrintResult(app.help()));
+    } catch (const CLI::CallForVersion& version) {
+        return ExitCodeOf(PrintResult(std::string(version.what()) + "\n"));
+    } catch (const CLI::ParseError& error) {
+        Complain(Printable(error.what()) + ". `tessera --help` tells what there is.");
+        return kUsage;
+    }
+    if (action) return action();
+    Complain("say what to do: run, ps, stat or doctor. `tessera --help` tells more.");
+    return kUsage;
+}
+
+}  // namespace
+}  // namespace tessera::command
+
+int main(int argc, char** argv) {
+    tessera::command::IgnoreBrokenPipes();
+    try {
+        return tessera::command::Main({argv + (argc > 0 ? 1 : 0), argv + argc});
+    } catch (const std::exception& error) {
+        tessera::command::Complain(std::string("the command failed: ") + error.what() + ".");
+        return tessera::command::kFailure;
+    }
+}
