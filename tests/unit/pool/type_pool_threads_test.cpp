@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Several threads in need of a block at once. A gate in the source makes the moments certain: no
+// test depends on how fast a thread is, only on what it has done so far.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include "layer/pool/type_pool.h"
+#include "pool_fixture.h"
+
+namespace tessera::pool {
+namespace {
+
+using Sizes = std::vector<uint64_t>;
+using enum BlockStatus;
+
+class PoolThreadsTest : public PoolTest {
+ protected:
+    // Starts a thread that allocates; results are read after Join.
+    void Start(const Request& request) {
+        results_.push_back(std::make_unique<Result>());
+        Result* const result = results_.back().get();
+        threads_.emplace_back([this, request, result] {
+            ++started_;
+            result->status = pool_->Allocate(request, &result->slot.placement);
+            result->slot.bytes = request.requested_bytes;
+        });
+    }
+
+    // Lets all started threads come as far as they can: each has been scheduled, and given time to
+    // reach the lock. A thread that is late makes a test weaker, never wrong.
+    void LetThemWait() {
+        while (started_ < threads_.size())
+            std::this_thread::yield();
+        for (int i = 0; i < 100; ++i) {
+            pool_->GetOccupancy();
+            std::this_thread::yield();
+        }
+    }
+
+    void Join() {
+        for (std::thread& thread : threads_)
+            thread.join();
+        threads_.clear();
+        EXPECT_TRUE(pool_->CheckInvariants());
+    }
+
+    size_t CountOf(PlaceStatus status) {
+        size_t count = 0;
+        for (const auto& result : results_)
+            count += result->status == status;
+        return count;
+    }
+
+    void FreeAll() {
+        for (const auto& result : results_)
+            if (result->status == PlaceStatus::kOk) Free(result->slot);
+        results_.clear();
+    }
+
+    struct Result {
+        PlaceStatus status = PlaceStatus::kNoHostMemory;
+        Slot slot;
+    };
+    std::vector<std::unique_ptr<Result>> results_;
+
+ private:
+    std::vector<std::thread> threads_;
+    std::atomic<size_t> started_ = 0;
+};
+
+TEST_F(PoolThreadsTest, MakeOneBlockWhenAllRunOutTogether) {
+    Open();
+    source_.CloseGate();
+    for (int i = 0; i < 8; ++i)
+        Start(Ask(1000));
+    source_.AwaitCaller();
+    LetThemWait();
+    source_.OpenGate();
+    Join();
+    EXPECT_EQ(source_.asked, Sizes{kMi});
+    EXPECT_EQ(CountOf(PlaceStatus::kOk), 8u);
+    FreeAll();
+}
+
+TEST_F(PoolThreadsTest, MakeFurtherBlocksOneByOneWhenOneIsNotEnough) {
+    Open();
+    source_.CloseGate();
+    for (int i = 0; i < 8; ++i)
+        Start(Ask(700 * kKi));
+    source_.AwaitCaller();
+    LetThemWait();
+    source_.OpenGate();
+    Join();
+    EXPECT_EQ(CountOf(PlaceStatus::kOk), 8u);
+    EXPECT_EQ(source_.asked, (Sizes{kMi, 2 * kMi, 4 * kMi}));
+    FreeAll();
+}
+
+TEST_F(PoolThreadsTest, MakeBlocksOfDifferentArenasAtTheSameTime) {
+    Open();
+    source_.CloseGate();
+    Start(Ask(1000));
+    Start(Ask(1000, 256, {.kind = Kind::kLinear}));
+    source_.AwaitCallers(2);
+    source_.OpenGate();
+    Join();
+    EXPECT_EQ(source_.live.size(), 2u);
+    FreeAll();
+}
+
+TEST_F(PoolThreadsTest, FreeAndAllocateWhileAnotherMakesABlock) {
+    Open();
+    const Slot full = Allocate(kMi);
+    source_.CloseGate();
+    Start(Ask(2 * kMi));
+    source_.AwaitCaller();
+    Free(full);  // gives its block back, past the closed gate
+    pool().CountPassThrough(TESSERA_REASON_external, 100);
+    pool().CountPassThroughFree(TESSERA_REASON_external, 100);
+    EXPECT_EQ(pool().ReleaseEmptyBlocks(), 0u);
+    EXPECT_TRUE(pool().CheckInvariants());
+    source_.OpenGate();
+    Join();
+    EXPECT_EQ(CountOf(PlaceStatus::kOk), 1u);
+    FreeAll();
+}
+
+TEST_F(PoolThreadsTest, TakeWhatWasFreedWhileTheyWaitedForABlockThatFailed) {
+    Open({.min_block_bytes = kMi, .max_block_bytes = kMi, .idle_bytes = kMi});
+    const Slot full = Allocate(kMi);
+    source_.capacity_bytes = kMi;
+    source_.CloseGate();
+    Start(Ask(kMi));
+    source_.AwaitCaller();
+    Start(Ask(kMi));
+    LetThemWait();
+    pool_->Free(full.placement, full.bytes);
+    source_.OpenGate();
+    Join();
+    // The one that asks gives the empty block back to the driver and gets it anew; the other took
+    // it before that, or found nothing: never both, never neither.
+    EXPECT_EQ(CountOf(PlaceStatus::kOk), 1u);
+    EXPECT_EQ(CountOf(PlaceStatus::kNoBlock), 1u);
+    FreeAll();
+}
+
+TEST_F(PoolThreadsTest, ShareOneRefusalInsteadOfAskingEach) {
+    Open();
+    source_.capacity_bytes = 0;
+    source_.CloseGate();
+    Start(Ask(1000));
+    source_.AwaitCaller();
+    for (int i = 0; i < 7; ++i)
+        Start(Ask(1000));
+    LetThemWait();
+    source_.OpenGate();
+    Join();
+    EXPECT_EQ(CountOf(PlaceStatus::kNoBlock), 8u);
+    // Five sizes for the one that asked. A thread that came late asks once more, for the smallest.
+    EXPECT_LE(source_.asked.size(), 5u + 7u);
+    EXPECT_EQ(totals_.driver.failed, source_.asked.size());
+}
+
+TEST_F(PoolThreadsTest, AskForThemselvesWhenTheyNeedLessThanWhatWasRefused) {
+    Open();
+    source_.capacity_bytes = 256 * kKi;
+    source_.CloseGate();
+    Start(Ask(700 * kKi));
+    source_.AwaitCaller();
+    Start(Ask(200 * kKi));
+    LetThemWait();
+    source_.OpenGate();
+    Join();
+    EXPECT_EQ(results_[0]->status, PlaceStatus::kNoBlock);
+    EXPECT_EQ(results_[1]->status, PlaceStatus::kOk);
+    FreeAll();
+}
+
+TEST_F(PoolThreadsTest, ShareTheLimitOfObjectsAtAnySize) {
+    Open();
+    source_.most_objects = 0;
+    source_.CloseGate();
+    Start(Ask(700 * kKi));
+    source_.AwaitCaller();
+    Start(Ask(256));
+    LetThemWait();
+    source_.OpenGate();
+    Join();
+    EXPECT_EQ(CountOf(PlaceStatus::kObjectLimit), 2u);
+}
+
+}  // namespace
+}  // namespace tessera::pool
