@@ -14,6 +14,8 @@
 namespace apps {
 namespace {
 
+/// The loader may reorder devices (VK_LOADER_DEVICE_SELECT, device-select layers); an index is what
+/// a person reads off vulkaninfo, so it counts in that same order.
 VkPhysicalDevice PickPhysicalDevice(VkInstance instance, uint32_t index) {
     uint32_t count = 0;
     Check(vkEnumeratePhysicalDevices(instance, &count, nullptr), "vkEnumeratePhysicalDevices");
@@ -27,6 +29,8 @@ VkPhysicalDevice PickPhysicalDevice(VkInstance instance, uint32_t index) {
     return devices[index];
 }
 
+/// The first family that draws. Such a family also copies, whether it says so or not (Vulkan 1.0,
+/// VkQueueFlagBits), so one queue serves everything here.
 uint32_t FindGraphicsFamily(VkPhysicalDevice physical, const std::string& name) {
     uint32_t count = 0;
     vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, nullptr);
@@ -64,6 +68,7 @@ Device::Device(const Instance& instance, uint32_t index)
     vkGetPhysicalDeviceMemoryProperties(physical_, &memory_);
     queue_family_ = FindGraphicsFamily(physical_, properties_.deviceName);
 
+    // One queue, no extension, no feature: whatever the driver has beyond Vulkan 1.0 stays off.
     const float priority = 1.0f;
     VkDeviceQueueCreateInfo queue_info{};
     queue_info.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
@@ -84,6 +89,7 @@ Device::~Device() {
 }
 
 uint32_t Device::FindMemoryType(uint32_t allowed_types, VkMemoryPropertyFlags wanted) const {
+    // Drivers list the faster of two types with equal flags first, so the first match is the best.
     for (uint32_t type = 0; type < memory_.memoryTypeCount; ++type) {
         const bool allowed = (allowed_types & (1u << type)) != 0;
         if (allowed && (memory_.memoryTypes[type].propertyFlags & wanted) == wanted) return type;

@@ -26,6 +26,7 @@ class Instance {
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;
 
+    /// Never null; owned by this object.
     VkInstance handle() const { return handle_; }
 
  private:
@@ -45,9 +46,12 @@ class Device {
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
 
+    /// Never null; owned by this object, as is the queue with the device.
     VkDevice handle() const { return handle_; }
     VkQueue queue() const { return queue_; }
+    /// The family of queue(), for command pools.
     uint32_t queue_family() const { return queue_family_; }
+    /// As the driver reported them when the device was opened.
     const VkPhysicalDeviceProperties& properties() const { return properties_; }
     const VkPhysicalDeviceMemoryProperties& memory_properties() const { return memory_; }
 

@@ -29,7 +29,8 @@ uint32_t WordsOf(uint32_t key) {
 }  // namespace
 
 AllocationSet::AllocationSet(const Device& device, uint32_t count, uint32_t key)
-    : device_(device), slots_(count) {
+    : AllocationSet(device) {
+    slots_.resize(count);
     for (uint32_t index = 0; index < count; ++index) {
         slots_[index].key = key * count + index;
         Make(index);
@@ -41,6 +42,8 @@ AllocationSet::~AllocationSet() {
         Destroy(index);
 }
 
+// Fills slots_[index] from its key. A failure leaves the slot half made; Destroy() copes, since
+// Vulkan ignores null handles.
 void AllocationSet::Make(uint32_t index) {
     Slot& slot = slots_[index];
     slot.words = WordsOf(slot.key);
@@ -58,6 +61,7 @@ void AllocationSet::Make(uint32_t index) {
         Check(vkBindBufferMemory(device_.handle(), slot.buffer, slot.memory, 0),
               "vkBindBufferMemory");
     };
+    // More than half of real applications map before they bind.
     const bool map_first = index % 2 == 1;
     if (!map_first) bind();
     void* mapped = nullptr;
@@ -79,6 +83,8 @@ void AllocationSet::Allocate(Slot& slot, const VkMemoryRequirements& requirement
     Check(vkAllocateMemory(device_.handle(), &info, nullptr, &slot.memory), "vkAllocateMemory");
 }
 
+// The buffer goes before its memory. vkFreeMemory unmaps by itself, and many applications rely on
+// it.
 void AllocationSet::Destroy(uint32_t index) {
     Slot& slot = slots_[index];
     const bool free_mapped = index % 3 == 0;
@@ -103,6 +109,7 @@ void AllocationSet::Verify() const {
 }
 
 void AllocationSet::Replace(uint32_t index) {
+    // Only a right content may be forgotten.
     VerifySlot(index);
     Destroy(index);
     slots_[index].key += kNextGeneration;

@@ -29,7 +29,8 @@ struct LiveMemory {
 class AllocationSet {
  public:
     /// Makes `count` allocations of 256 B to 64 KiB. `key` decides sizes and contents, so that two
-    /// sets with different keys hold different bytes. Throws Failure when the driver refuses.
+    /// sets with different keys hold different bytes. Throws Failure when the driver refuses;
+    /// nothing is left behind then.
     AllocationSet(const Device& device, uint32_t count, uint32_t key);
     ~AllocationSet();
     AllocationSet(const AllocationSet&) = delete;
@@ -47,6 +48,8 @@ class AllocationSet {
     std::vector<LiveMemory> Live() const;
 
  private:
+    explicit AllocationSet(const Device& device) : device_(device) {}
+
     struct Slot {
         uint32_t key = 0;  ///< decides size and content
         uint32_t words = 0;

@@ -23,14 +23,18 @@ namespace {
 
 constexpr uint32_t kParentLaterKey = 1;
 constexpr uint32_t kChildKey = 2;
+// A child that hangs is ended by SIGALRM, so that its parent fails with a sentence and ends too.
+constexpr unsigned kChildSeconds = 60;
 
 /// Forks; the child runs `work` and ends. Returns the child's process id.
 template <typename Work>
 pid_t Fork(const Work& work) {
+    // Whatever is still buffered would be printed twice, by the parent and by the child.
     std::fflush(nullptr);
     const pid_t child = fork();
     if (child < 0) throw Failure("fork failed.");
     if (child > 0) return child;
+    alarm(kChildSeconds);
     int code = 0;
     try {
         work();
@@ -83,6 +87,8 @@ class BusyThread {
         thread_.join();
     }
 
+    /// The device is shared with the main thread: Vulkan lets two threads allocate from one device
+    /// at once, as long as they use different memory objects.
     void Work(const Device& device) {
         try {
             while (!stop_)
@@ -105,6 +111,7 @@ void RunFork(uint32_t device_index) {
     GoOn(client);
 }
 
+// The child's driver state is a copy of the parent's; only new objects are used in it.
 void RunForkUse(uint32_t device_index) {
     const Client client(device_index);
     const pid_t child = Fork([&] { UseOwnDevice(device_index, kChildKey); });
@@ -117,6 +124,7 @@ void RunForkMany(uint32_t device_index) {
     const Client client(device_index);
     BusyThread busy(client.device);
     std::array<pid_t, 4> children{};
+    // The forks happen while the other thread is anywhere in its calls, which is the point.
     uint32_t key = kChildKey;
     for (pid_t& child : children) {
         child = Fork([&] { UseOwnDevice(device_index, key); });

@@ -13,19 +13,6 @@
 
 #include "lifecycle/modes.h"
 
-// Some modes die, fork or leave everything behind on purpose; the sanitizer must let them.
-#if defined(__SANITIZE_ADDRESS__)
-extern "C" const char* __asan_default_options();
-extern "C" const char* __asan_default_options() {
-    return "handle_segv=0:detect_leaks=0";
-}
-#elif defined(__SANITIZE_THREAD__)
-extern "C" const char* __tsan_default_options();
-extern "C" const char* __tsan_default_options() {
-    return "handle_segv=0:die_after_fork=0";
-}
-#endif
-
 namespace {
 
 struct Arguments {

@@ -34,6 +34,7 @@ void PrintLine(const nlohmann::json& line) {
     std::fflush(stdout);
 }
 
+/// What the process has in memory, file-backed pages of libraries included.
 int64_t ResidentBytes() {
     std::ifstream statm("/proc/self/statm");
     int64_t total_pages = 0;
@@ -42,11 +43,13 @@ int64_t ResidentBytes() {
     return resident_pages * sysconf(_SC_PAGESIZE);
 }
 
+/// Includes the one that lists them, so only differences mean something.
 int64_t OpenDescriptors() {
     const std::filesystem::directory_iterator entries("/proc/self/fd");
     return std::distance(begin(entries), end(entries));
 }
 
+/// Whether a library whose path contains `library` is loaded now.
 bool IsMapped(const std::string& library) {
     std::ifstream maps("/proc/self/maps");
     std::string line;
@@ -98,12 +101,14 @@ void RunKill(uint32_t device_index) {
 void RunCrash(uint32_t device_index) {
     const Client client(device_index);
     client.allocations.Verify();
-    volatile int* volatile nowhere = nullptr;
-    *nowhere = 1;
+    // In the page at address 0, where nothing is mapped; UBSan would catch address 0 itself.
+    volatile uintptr_t address = 64;
+    *reinterpret_cast<volatile int*>(address) = 1;
     std::abort();
 }
 
 void RunReload(uint32_t device_index, uint32_t count, const std::string& watched) {
+    // The first iterations fill caches that stay (the loader's, the C library's, the driver's).
     int64_t baseline_bytes = 0;
     int64_t baseline_descriptors = 0;
     bool was_mapped = false;
@@ -151,6 +156,7 @@ void RunWait(uint32_t device_index, const std::string& path) {
                          {"allocations", live.allocations},
                          {"bytes", live.bytes}});
     }
+    // Before the file exists: who sees the file can read the line.
     PrintLine({{"memory_types", types}});
 
     if (!std::ofstream(path)) throw Failure("Cannot create " + path + ".");

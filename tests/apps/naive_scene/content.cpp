@@ -44,6 +44,7 @@ uint32_t Pack(const Colour& colour, float alpha = 1.0f) {
     return byte(colour.red) | byte(colour.green) << 8 | byte(colour.blue) << 16 | byte(alpha) << 24;
 }
 
+/// Random words; the same length gives the same words, a shorter one a prefix.
 void FillNoise(Random random, std::span<uint32_t> words) {
     for (size_t index = 0; index + 1 < words.size(); index += 2) {
         const uint64_t bits = random.Next();
@@ -79,6 +80,7 @@ std::array<Vertex, 4> Quad(Random& random, float reach, float turn) {
 
 /// One of four pictures, as brightness 0 to 255 at x, y of 0 to 255.
 uint32_t PatternAt(uint32_t style, uint32_t scale, uint32_t x, uint32_t y) {
+    // Whole numbers only, and fast: a default run computes some 30 million of these.
     const auto distance = [](uint32_t value) { return value > 127 ? value - 127 : 127 - value; };
     const uint32_t dx = distance(x);
     const uint32_t dy = distance(y);
@@ -130,6 +132,7 @@ Cell Content::CellOf(uint32_t object) const {
             .height = height};
 }
 
+// Colours change slowly from tile to tile, in rings around the middle of the picture.
 float Content::HueOf(uint32_t resource) const {
     const uint32_t object = resource / kKindCount;
     const auto x =
@@ -149,6 +152,8 @@ Random Content::Stream(uint32_t resource, Version version, uint32_t purpose) con
 
 Shape Content::ShapeOf(uint32_t resource, uint32_t generation) const {
     Random random = Stream(resource, {.generation = generation, .revision = 0}, kSize);
+    // Large resources are spread over the objects and take turns among the kinds; the draw of the
+    // random number above them does not depend on that.
     double wanted = 256.0 * std::exp2(12.0 * static_cast<double>(random.Unit()));
     const uint32_t large_count = std::min<uint32_t>(static_cast<uint32_t>(kLargeBytes.size()),
                                                     resources_ / kLeastResourcesPerLarge);
@@ -160,6 +165,7 @@ Shape Content::ShapeOf(uint32_t resource, uint32_t generation) const {
     }
 
     Shape shape{.kind = KindOf(resource), .bytes = 0, .width = 0, .height = 0};
+    // Neither powers of two nor square: sizes of images are as odd as those of buffers.
     if (shape.kind == Kind::kImage) {
         const double pixels = wanted / kPixelBytes;
         const double width = std::sqrt(pixels) * static_cast<double>(random.Between(0.7f, 1.4f));
@@ -168,6 +174,8 @@ Shape Content::ShapeOf(uint32_t resource, uint32_t generation) const {
         shape.bytes = uint64_t{shape.width} * shape.height * kPixelBytes;
         return shape;
     }
+    // Whole quads, so that the last one is well placed; whole windows, so that the last one is
+    // aligned.
     const uint64_t unit = shape.kind == Kind::kVertex    ? kQuadBytes
                           : shape.kind == Kind::kUniform ? kUniformWindow
                                                          : sizeof(uint32_t);
@@ -193,12 +201,15 @@ void Content::Fill(uint32_t resource, Version version, const Shape& shape,
     }
 }
 
+// The first quad fills the tile, the last one is the smaller and turned square on top of it.
 void Content::FillQuads(Random random, std::span<uint32_t> words) const {
     constexpr size_t kWords = kQuadBytes / sizeof(uint32_t);
     Store(words.first(kWords), Quad(random, 0.47f, 0.0f));
     Store(words.last(kWords), Quad(random, 0.30f, random.Between(-0.25f, 0.25f)));
 }
 
+// Per window: a tint, then how much of the palette is mixed in. If there is only one window, the
+// frame and the square share it.
 void Content::FillUniform(uint32_t resource, Random random, std::span<uint32_t> words) const {
     constexpr size_t kWords = kUniformWindow / sizeof(uint32_t);
     const auto tint = [&](float hue, float mix) {
@@ -211,6 +222,8 @@ void Content::FillUniform(uint32_t resource, Random random, std::span<uint32_t> 
     Store(words.last(kWords), tint(hue + 0.08f, random.Between(0.2f, 0.6f)));
 }
 
+// Sixteen steps from dark to light at the start and at the end. The words between stay noise, of
+// which the shader makes the grain.
 void Content::FillPalettes(uint32_t resource, Random random, std::span<uint32_t> words) const {
     for (const auto palette : {words.first(kPaletteWords), words.last(kPaletteWords)}) {
         const float hue = HueOf(resource) + random.Between(-0.1f, 0.1f);
@@ -223,6 +236,7 @@ void Content::FillPalettes(uint32_t resource, Random random, std::span<uint32_t>
     }
 }
 
+// The low three bits of every channel are noise: no two images are equal, and no row repeats.
 void Content::FillPattern(Random random, const Shape& shape, std::span<uint32_t> words) const {
     const uint32_t style = random.Below(4);
     const uint32_t scale = 2 + random.Below(5);
@@ -246,6 +260,8 @@ void Content::FillBands(uint32_t resource, Random random, std::span<uint32_t> wo
     }
 }
 
+// Each band is at most half of the buffer and an eighth of the image. One that is shorter than a
+// row starts at the image's first pixel, or ends at its last.
 Bands Content::BandsOf(const Shape& staging, const Shape& image) {
     const auto pixels = static_cast<uint32_t>(staging.bytes / 2 / kPixelBytes);
     Bands bands{.width = image.width, .rows = 1, .tail_offset = 0};

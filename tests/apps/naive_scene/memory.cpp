@@ -34,6 +34,7 @@ VkDeviceMemory Allocator::Allocate(const VkMemoryRequirements& requirements,
                                    VkMemoryPropertyFlags flags) {
     VkMemoryAllocateInfo info{};
     info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
+    // Exactly what was asked for: no rounding, no sharing, no reuse.
     info.allocationSize = requirements.size;
     info.memoryTypeIndex = device_.FindMemoryType(requirements.memoryTypeBits, flags);
     VkDeviceMemory memory = VK_NULL_HANDLE;
@@ -74,6 +75,8 @@ Memory::~Memory() {
     if (owner_ != nullptr) owner_->Free(handle_, bytes_);
 }
 
+// The default constructor is complete before anything is made, so a throw below runs the
+// destructor, which removes what exists by then.
 Buffer::Buffer(Allocator& owner, uint64_t bytes, VkBufferUsageFlags usage,
                VkMemoryPropertyFlags flags)
     : Buffer() {
@@ -110,6 +113,7 @@ Buffer::~Buffer() {
 
 uint32_t* Buffer::Map(uint64_t offset, uint64_t bytes) {
     void* mapped = nullptr;
+    // The pointer is aligned to minMemoryMapAlignment, at least 64 bytes, plus the offset.
     Check(vkMapMemory(owner_->device(), memory_.handle(), offset, bytes, 0, &mapped),
           "vkMapMemory");
     return static_cast<uint32_t*>(mapped);
@@ -144,6 +148,7 @@ Image::Image(Allocator& owner, uint32_t width, uint32_t height, VkImageUsageFlag
     CreateView();
 }
 
+// A view can only be made of an image that has memory.
 void Image::CreateView() {
     VkImageViewCreateInfo info{};
     info.sType = VK_STRUCTURE_TYPE_IMAGE_VIEW_CREATE_INFO;

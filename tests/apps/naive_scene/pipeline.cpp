@@ -62,7 +62,7 @@ constexpr std::array<VkVertexInputAttributeDescription, 3> kVertexAttributes = {
 
 }  // namespace
 
-Pipeline::Pipeline(VkDevice device, uint32_t width, uint32_t height) : device_(device) {
+Pipeline::Pipeline(VkDevice device, uint32_t width, uint32_t height) : Pipeline(device) {
     CreateLayouts();
     CreateRenderPass();
     CreatePipeline(width, height);
@@ -87,6 +87,7 @@ void Pipeline::CreateLayouts() {
     Check(vkCreateDescriptorSetLayout(device_, &set_info, nullptr, &set_layout_),
           "vkCreateDescriptorSetLayout");
 
+    // Both stages read the same block; one range for both keeps one push per quad enough.
     const VkPushConstantRange range{
         .stageFlags = VK_SHADER_STAGE_VERTEX_BIT | VK_SHADER_STAGE_FRAGMENT_BIT,
         .offset = 0,
@@ -101,6 +102,8 @@ void Pipeline::CreateLayouts() {
 }
 
 void Pipeline::CreateRenderPass() {
+    // Cleared at the start, ready to be copied from at the end: no barrier besides the
+    // dependencies.
     const VkAttachmentDescription target{.flags = 0,
                                          .format = Image::kFormat,
                                          .samples = VK_SAMPLE_COUNT_1_BIT,
@@ -162,6 +165,7 @@ void Pipeline::CreatePipeline(uint32_t width, uint32_t height) {
     view.scissorCount = 1;
     view.pScissors = &scissor;
 
+    // No culling and no depth: the square is drawn after its frame, over it.
     VkPipelineRasterizationStateCreateInfo raster{};
     raster.sType = VK_STRUCTURE_TYPE_PIPELINE_RASTERIZATION_STATE_CREATE_INFO;
     raster.lineWidth = 1.0f;

@@ -27,16 +27,21 @@ Image MakeTarget(const Device& device, Allocator& allocator, const Grid& grid) {
 
 }  // namespace
 
+// What throws in the second constructor's body meets a complete object, whose destructor runs.
 Renderer::Renderer(const Device& device, Allocator& allocator, Uploader& uploader,
-                   const Population& population)
+                   const Population& population, const Grid& grid)
     : device_(device.handle()),
       uploader_(uploader),
       population_(population),
-      grid_(population.content().grid()),
+      grid_(grid),
       pipeline_(device_, grid_.width(), grid_.height()),
       target_(MakeTarget(device, allocator, grid_)),
       readback_(allocator, uint64_t{4} * grid_.width() * grid_.height(),
-                VK_BUFFER_USAGE_TRANSFER_DST_BIT, kHostMemory) {
+                VK_BUFFER_USAGE_TRANSFER_DST_BIT, kHostMemory) {}
+
+Renderer::Renderer(const Device& device, Allocator& allocator, Uploader& uploader,
+                   const Population& population)
+    : Renderer(device, allocator, uploader, population, population.content().grid()) {
     CreateSampler();
     CreateDescriptorSets();
     CreateFramebuffer();
@@ -76,6 +81,7 @@ void Renderer::CreateDescriptorSets() {
     Check(vkCreateDescriptorPool(device_, &pool, nullptr, &descriptor_pool_),
           "vkCreateDescriptorPool");
 
+    // One set per object, all at once; sets are rewritten but never freed.
     const std::vector<VkDescriptorSetLayout> layouts(objects, pipeline_.set_layout());
     descriptor_sets_.resize(objects);
     VkDescriptorSetAllocateInfo info{};
@@ -104,6 +110,7 @@ void Renderer::Describe(uint32_t object) {
     const Buffer& uniform = population_.Of(object, Kind::kUniform).buffer;
     const Buffer& storage = population_.Of(object, Kind::kStorage).buffer;
     const Image& image = population_.Of(object, Kind::kImage).image;
+    // The first and the last window of the uniform buffer, and the whole of the storage buffer.
     const std::array<VkDescriptorBufferInfo, 3> buffers = {{
         {uniform.handle(), 0, kUniformWindow},
         {uniform.handle(), uniform.bytes() - kUniformWindow, kUniformWindow},
@@ -158,6 +165,8 @@ void Renderer::RecordObjects(VkCommandBuffer commands) const {
         vkCmdDrawIndexed(commands, kQuadIndices, 1, 0, 0, 0);
         constants.is_inner = 1;
         push();
+        // The last quad's indices count from its own first vertex, so they work for any buffer
+        // size.
         const auto last_indices =
             static_cast<uint32_t>(index.bytes() / sizeof(uint32_t)) - kQuadIndices;
         const auto last_vertices =
@@ -200,6 +209,7 @@ std::vector<uint8_t> Renderer::Draw() {
         RecordReadback(commands);
     });
 
+    // RunOnce() has waited, and the barrier above made the copy visible to the processor.
     std::vector<uint8_t> picture(readback_.bytes());
     const auto* mapped = reinterpret_cast<const uint8_t*>(readback_.Map());
     std::copy_n(mapped, picture.size(), picture.begin());

@@ -24,7 +24,8 @@ namespace apps {
 /// What the scene's shaders need on a device: layouts, render pass, pipeline. Destroyed together.
 class Pipeline {
  public:
-    /// Throws Failure when the driver refuses a part. `width` and `height` are the picture's.
+    /// Throws Failure when the driver refuses a part; nothing is left behind then. `width` and
+    /// `height` are the picture's.
     Pipeline(VkDevice device, uint32_t width, uint32_t height);
     ~Pipeline();
     Pipeline(const Pipeline&) = delete;
@@ -43,6 +44,8 @@ class Pipeline {
     VkPipeline handle() const { return handle_; }
 
  private:
+    explicit Pipeline(VkDevice device) : device_(device) {}
+
     void CreateLayouts();
     void CreateRenderPass();
     void CreatePipeline(uint32_t width, uint32_t height);
@@ -72,6 +75,9 @@ class Renderer {
     std::vector<uint8_t> Draw();
 
  private:
+    Renderer(const Device& device, Allocator& allocator, Uploader& uploader,
+             const Population& population, const Grid& grid);
+
     void CreateSampler();
     void CreateDescriptorSets();
     void CreateFramebuffer();

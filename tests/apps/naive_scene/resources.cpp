@@ -50,6 +50,7 @@ const Resource& Population::Of(uint32_t object, Kind kind) const {
     return resources_[content_.ResourceOf(object, kind)];
 }
 
+// Host-visible buffers are written in place and stay mapped, device-local ones are uploaded.
 void Population::CreateBuffer(uint32_t resource, VkBufferUsageFlags usage,
                               VkMemoryPropertyFlags flags) {
     Resource& made = resources_[resource];
@@ -105,6 +106,7 @@ void Population::UploadImage(uint32_t object) {
 
 void Population::Replace(uint32_t resource) {
     const uint32_t generation = resources_[resource].version.generation + 1;
+    // Destroyed first, created after: the driver may hand out the same memory again.
     resources_[resource] = Resource();
     resources_[resource].version.generation = generation;
     Create(resource);
@@ -130,6 +132,7 @@ void Population::CopyBands(uint32_t object) {
     if (staging_index >= resources_.size()) return;
     const Resource& staging = resources_[staging_index];
     const Resource& image = Of(object, Kind::kImage);
+    // While the scene is populated, the image exists before its staging buffer does.
     const bool both_exist =
         staging.buffer.handle() != VK_NULL_HANDLE && image.image.handle() != VK_NULL_HANDLE;
     if (!both_exist) return;
@@ -187,6 +190,8 @@ uint64_t Population::Verify(uint32_t resource, Checksum& checksum) {
             uploader_.FromImage(made.image, compare);
             break;
         case Kind::kUniform:
+            // Uniform buffers are mapped for life; they are mapped anew here to look at the memory,
+            // not at what this mapping might have kept.
         case Kind::kStaging: {
             if (made.shape.kind == Kind::kUniform) made.buffer.Unmap();
             const uint32_t* mapped = made.buffer.Map();

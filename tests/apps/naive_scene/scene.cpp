@@ -46,6 +46,7 @@ class Scene {
         for (uint32_t turn = 0; turn < count; ++turn) {
             const uint32_t resource = random.Below(content_.resources());
             population_.Replace(resource);
+            // Descriptors still name the destroyed resource until they are rewritten.
             renderer_.Describe(resource / kKindCount);
             // The last object may be drawn with resources of the one before it.
             renderer_.Describe(content_.objects() - 1);
@@ -82,6 +83,7 @@ Report RunScene(const Device& device, const Options& options) {
     const Content content(options.seed, options.resources);
     report.width = content.grid().width();
     report.height = content.grid().height();
+    // Everything is destroyed at the end of this block, so that the last count is a final one.
     {
         Clock::time_point start = Clock::now();
         Scene scene(device, allocator, content);

@@ -32,6 +32,7 @@ constexpr ImageUse kCopied = {VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, VK_PIPELINE_
 constexpr ImageUse kSampled = {VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL,
                                VK_PIPELINE_STAGE_FRAGMENT_SHADER_BIT, VK_ACCESS_SHADER_READ_BIT};
 
+/// Changes the layout of an image between two uses, each of which waits for the other.
 void Transition(VkCommandBuffer commands, VkImage image, const ImageUse& from, const ImageUse& to) {
     VkImageMemoryBarrier barrier{};
     barrier.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER;
@@ -46,6 +47,7 @@ void Transition(VkCommandBuffer commands, VkImage image, const ImageUse& from, c
     vkCmdPipelineBarrier(commands, from.stages, to.stages, 0, 0, nullptr, 0, nullptr, 1, &barrier);
 }
 
+/// Makes what a copy wrote to the buffer visible to `access` in `stages`.
 void BufferBarrier(VkCommandBuffer commands, const Buffer& buffer, VkPipelineStageFlags stages,
                    VkAccessFlags access) {
     VkBufferMemoryBarrier barrier{};
@@ -108,6 +110,7 @@ void Uploader::RunOnce(const Record& record) {
     submit.commandBufferCount = 1;
     submit.pCommandBuffers = &commands;
     Check(vkQueueSubmit(device_.queue(), 1, &submit, VK_NULL_HANDLE), "vkQueueSubmit");
+    // Slow and simple. It is what makes every resource free to change when a call returns.
     Check(vkQueueWaitIdle(device_.queue()), "vkQueueWaitIdle");
     vkFreeCommandBuffers(device_.handle(), pool_, 1, &commands);
 }
@@ -116,6 +119,7 @@ void Uploader::WithStaging(uint64_t bytes, const Fill& fill,
                            const std::function<void(VkCommandBuffer, const Buffer&)>& record) {
     Buffer staging(allocator_, bytes, VK_BUFFER_USAGE_TRANSFER_SRC_BIT, kHostMemory);
     fill({staging.Map(), bytes / sizeof(uint32_t)});
+    // vkFreeMemory unmaps by itself; some applications leave it to that.
     const bool stays_mapped = ++staging_buffers_ % 4 == 0;
     if (!stays_mapped) staging.Unmap();
     RunOnce([&](VkCommandBuffer commands) { record(commands, staging); });

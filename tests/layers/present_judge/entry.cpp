@@ -90,6 +90,8 @@ Info* FindLoaderInfo(const void* chain, VkStructureType type, VkLayerFunction fu
     return nullptr;
 }
 
+// Advances the chain, calls down, then fetches the next entity's commands: the handle is valid for
+// that only after the call (LLP_LAYER_21).
 VKAPI_ATTR VkResult VKAPI_CALL CreateInstance(const VkInstanceCreateInfo* pCreateInfo,
                                               const VkAllocationCallbacks* pAllocator,
                                               VkInstance* pInstance) {
@@ -119,6 +121,8 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateInstance(const VkInstanceCreateInfo* pCreat
 VKAPI_ATTR void VKAPI_CALL DestroyInstance(VkInstance instance,
                                            const VkAllocationCallbacks* pAllocator) {
     if (instance == VK_NULL_HANDLE) return;
+    // Out of the table before the call: the loader may reuse the dispatch key as soon as it
+    // returns.
     std::unique_ptr<InstanceEntry> entry;
     {
         const std::lock_guard lock(g_mutex);
@@ -215,6 +219,7 @@ VKAPI_ATTR void VKAPI_CALL GetDeviceQueue2(VkDevice device, const VkDeviceQueueI
     if (*pQueue != VK_NULL_HANDLE) entry.judge->AddQueue(*pQueue, pQueueInfo->queueFamilyIndex);
 }
 
+// TRANSFER_SRC is added where the surface offers it, which nearly all do. It changes no picture.
 VKAPI_ATTR VkResult VKAPI_CALL CreateSwapchainKHR(VkDevice device,
                                                   const VkSwapchainCreateInfoKHR* pCreateInfo,
                                                   const VkAllocationCallbacks* pAllocator,
@@ -247,6 +252,7 @@ VKAPI_ATTR VkResult VKAPI_CALL QueuePresentKHR(VkQueue queue,
                                                const VkPresentInfoKHR* pPresentInfo) {
     DeviceEntry& entry = DeviceOf(queue);
     VkPresentInfoKHR info = *pPresentInfo;
+    // The semaphores can be waited for once only, and reading the image has done it.
     if (entry.judge->Observe(queue, info)) {
         info.waitSemaphoreCount = 0;
         info.pWaitSemaphores = nullptr;
@@ -295,6 +301,7 @@ EnumerateDeviceExtensionProperties(VkPhysicalDevice physicalDevice, const char* 
 PFN_vkVoidFunction InstanceHook(std::string_view name);
 PFN_vkVoidFunction DeviceHook(std::string_view name);
 
+// Device commands are answered too: the loader asks for unknown ones here.
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL GetInstanceProcAddr(VkInstance instance,
                                                              const char* pName) {
     if (const auto hook = InstanceHook(pName)) return hook;
@@ -304,6 +311,7 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL GetInstanceProcAddr(VkInstance instance
     return next != nullptr && hook != nullptr ? hook : next;
 }
 
+// Null below stays null: a command of an extension that is not enabled must look absent.
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL GetDeviceProcAddr(VkDevice device, const char* pName) {
     const auto next = DeviceOf(device).next(device, pName);
     const auto hook = DeviceHook(pName);

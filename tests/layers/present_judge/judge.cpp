@@ -20,6 +20,7 @@ std::atomic<uint64_t> g_next_index = 0;
 
 void WriteLine(const SwapchainShape& shape, const std::optional<uint64_t>& hash) {
     const uint64_t index = g_next_index++;
+    // Counted even if it is not written, so that an index always means the same picture.
     const char* path = std::getenv("PRESENT_JUDGE_FILE");
     if (path == nullptr) return;
     std::FILE* file = std::fopen(path, "ae");
@@ -57,11 +58,15 @@ bool Judge::Observe(VkQueue queue, const VkPresentInfoKHR& present) {
     const auto family = families_.find(queue);
     for (uint32_t index = 0; index < present.swapchainCount; ++index) {
         const auto swapchain = swapchains_.find(present.pSwapchains[index]);
+        // A shared swapchain, or a queue that was fetched in a way we do not know: say so, never
+        // guess.
         if (swapchain == swapchains_.end() || family == families_.end()) {
             WriteLine({}, std::nullopt);
             continue;
         }
         std::span<const VkSemaphore> semaphores;
+        // The present waits once for all of its images: the first submission does it for the
+        // others, which follow it on the same queue.
         if (!consumed) semaphores = {present.pWaitSemaphores, present.waitSemaphoreCount};
         SwapchainReader& reader = *swapchain->second;
         const auto hash =

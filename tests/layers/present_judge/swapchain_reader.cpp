@@ -63,6 +63,7 @@ std::optional<uint32_t> SwapchainReader::FindHostMemoryType(uint32_t allowed_typ
     return std::nullopt;
 }
 
+// A failure leaves what exists to the destructor and is final: Prepare() does not try again.
 bool SwapchainReader::CreateBuffer() {
     const ReaderCommands& next = device_.commands;
     VkBufferCreateInfo info{};
@@ -144,6 +145,7 @@ bool SwapchainReader::Record(VkImage image) {
     region.imageExtent = {shape_.extent.width, shape_.extent.height, 1};
     next.CmdCopyImageToBuffer(commands_, image, kCopyLayout, buffer_, 1, &region);
 
+    // Back to the layout of the present. A present needs no access mask: it sees what is available.
     barrier.srcAccessMask = 0;
     barrier.dstAccessMask = 0;
     barrier.oldLayout = kCopyLayout;
@@ -183,6 +185,7 @@ std::optional<uint64_t> SwapchainReader::Hash(VkQueue queue, uint32_t family, ui
     semaphores_consumed = true;
     if (next.QueueWaitIdle(queue) != VK_SUCCESS) return std::nullopt;
 
+    // Mapped for life and coherent; the barrier made the copy visible to the processor.
     apps::Checksum checksum;
     checksum.Add({mapped_, bytes_});
     return checksum.value();
