@@ -45,6 +45,7 @@ void AddType(tessera_type_totals& sum, const tessera_type_totals& type) noexcept
 
 void AddCall(tessera_call_totals& sum, const tessera_call_totals& call) noexcept {
     Add(sum.count, Load(call.count));
+    if (Load(call.timed) == 0) return;
     Add(sum.timed, Load(call.timed));
     Add(sum.total_ns, Load(call.total_ns));
     Raise(sum.max_ns, Load(call.max_ns));
