@@ -17,24 +17,45 @@ namespace {
 // Written to the output of a failing map; the specification leaves it undefined.
 constexpr uint64_t kPoison = 0xBADBADBADBADBAD1;
 
-VkResult Map(Call& call, VkDeviceMemory handle, const char* what, VkDeviceSize offset,
+// The rules of vkMapMemory; VkMemoryMapInfo has the same under other numbers.
+struct MapVuids {
+    const char* what;  // the parameter that names the memory
+    const char* mapped;
+    const char* offset;
+    const char* zero;
+    const char* size;
+    const char* visible;
+};
+
+constexpr MapVuids kMap = {"memory",
+                           "VUID-vkMapMemory-memory-00678",
+                           "VUID-vkMapMemory-offset-00679",
+                           "VUID-vkMapMemory-size-00680",
+                           "VUID-vkMapMemory-size-00681",
+                           "VUID-vkMapMemory-memory-00682"};
+constexpr MapVuids kMap2 = {"VkMemoryMapInfo-memory",
+                            "VUID-VkMemoryMapInfo-memory-07958",
+                            "VUID-VkMemoryMapInfo-offset-07959",
+                            "VUID-VkMemoryMapInfo-size-07960",
+                            "VUID-VkMemoryMapInfo-size-07961",
+                            "VUID-VkMemoryMapInfo-memory-07962"};
+
+VkResult Map(Call& call, const MapVuids& vuids, VkDeviceMemory handle, VkDeviceSize offset,
              VkDeviceSize size, void** data) {
     *data = reinterpret_cast<void*>(static_cast<uintptr_t>(kPoison));
-    auto memory = call.UseMemory(handle, Access::kExclusive, what);
+    auto memory = call.UseMemory(handle, Access::kExclusive, vuids.what);
     call.Enter();
     StateLock lock;
     if (memory == nullptr || !memory->alive) return VK_ERROR_MEMORY_MAP_FAILED;
     const VkDeviceSize total = memory->size_bytes;
-    bool good = call.Require(memory->HostVisible(), "VUID-vkMapMemory-memory-00682",
+    bool good = call.Require(memory->HostVisible(), vuids.visible,
                              Text("memory type ", memory->type_index, " is not host visible"));
-    good &= call.Require(!memory->mapped, "VUID-vkMapMemory-memory-00678",
+    good &= call.Require(!memory->mapped, vuids.mapped,
                          Text("memory ", Hex{memory->handle}, " is mapped already"));
-    good &= call.Require(offset < total, "VUID-vkMapMemory-offset-00679",
-                         Text("offset ", offset, " of ", total));
-    good &= call.Require(size != 0, "VUID-vkMapMemory-size-00680", "size is 0");
+    good &= call.Require(offset < total, vuids.offset, Text("offset ", offset, " of ", total));
+    good &= call.Require(size != 0, vuids.zero, "size is 0");
     good &= call.Require(size == VK_WHOLE_SIZE || size <= total - std::min(offset, total),
-                         "VUID-vkMapMemory-size-00681",
-                         Text("offset ", offset, " and size ", size, " of ", total));
+                         vuids.size, Text("offset ", offset, " and size ", size, " of ", total));
     if (!good) return VK_ERROR_MEMORY_MAP_FAILED;
     memory->mapped = true;
     memory->map_begin = offset;
@@ -43,13 +64,12 @@ VkResult Map(Call& call, VkDeviceMemory handle, const char* what, VkDeviceSize o
     return VK_SUCCESS;
 }
 
-void Unmap(Call& call, VkDeviceMemory handle, const char* what) {
+void Unmap(Call& call, VkDeviceMemory handle, const char* what, const char* vuid) {
     auto memory = call.UseMemory(handle, Access::kExclusive, what);
     call.Enter();
     StateLock lock;
     if (memory == nullptr) return;
-    call.Require(memory->mapped, "VUID-vkUnmapMemory-memory-00689",
-                 Text("memory ", Hex{memory->handle}, " is not mapped"));
+    call.Require(memory->mapped, vuid, Text("memory ", Hex{memory->handle}, " is not mapped"));
     memory->mapped = false;
 }
 
@@ -112,27 +132,28 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
     Call call(Command::kMapMemory, device);
     if (call.failed()) return call.result();
     call.Require(flags == 0, "VUID-vkMapMemory-flags-zerobitmask", Text("flags are ", flags));
-    return Map(call, memory, "memory", offset, size, ppData);
+    return Map(call, kMap, memory, offset, size, ppData);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device, const VkMemoryMapInfo* pMemoryMapInfo,
                                           void** ppData) {
     Call call(Command::kMapMemory2, device);
     if (call.failed()) return call.result();
-    return Map(call, pMemoryMapInfo->memory, "VkMemoryMapInfo-memory", pMemoryMapInfo->offset,
-               pMemoryMapInfo->size, ppData);
+    return Map(call, kMap2, pMemoryMapInfo->memory, pMemoryMapInfo->offset, pMemoryMapInfo->size,
+               ppData);
 }
 
 VKAPI_ATTR void VKAPI_CALL UnmapMemory(VkDevice device, VkDeviceMemory memory) {
     Call call(Command::kUnmapMemory, device);
-    Unmap(call, memory, "memory");
+    Unmap(call, memory, "memory", "VUID-vkUnmapMemory-memory-00689");
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL UnmapMemory2(VkDevice device,
                                             const VkMemoryUnmapInfo* pMemoryUnmapInfo) {
     Call call(Command::kUnmapMemory2, device);
     if (call.failed()) return call.result();
-    Unmap(call, pMemoryUnmapInfo->memory, "VkMemoryUnmapInfo-memory");
+    Unmap(call, pMemoryUnmapInfo->memory, "VkMemoryUnmapInfo-memory",
+          "VUID-VkMemoryUnmapInfo-memory-07964");
     return VK_SUCCESS;
 }
 

@@ -2,7 +2,7 @@
 //
 // The table of features and its two readers. A row says where one VkBool32 lies; rows of one
 // structure share its sType and size.
-#include "features.h"
+#include "feature_table.h"
 
 #include <algorithm>
 #include <array>

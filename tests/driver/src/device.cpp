@@ -3,7 +3,7 @@
 // Devices and their queues. A device that is destroyed with children is a violation that names each
 // of them; their memory is given back all the same.
 #include "call.h"
-#include "features.h"
+#include "feature_table.h"
 #include "text.h"
 #include "violations.h"
 

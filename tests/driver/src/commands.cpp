@@ -19,9 +19,9 @@ struct ReturnsResult<VkResult (*)(Args...)> : std::true_type {};
 
 std::vector<Entry> MakeRows() {
     std::vector<Entry> rows;
-#define TESSERA_MOCK_ROW(command, scope, gate)                                               \
-    rows.push_back({"vk" #command, Command::k##command, Scope::scope, gate,                  \
-                    ReturnsResult<PFN_vk##command>::value,                                   \
+#define TESSERA_MOCK_ROW(command, scope, gate)                              \
+    rows.push_back({"vk" #command, Command::k##command, Scope::scope, gate, \
+                    ReturnsResult<PFN_vk##command>::value,                  \
                     reinterpret_cast<PFN_vkVoidFunction>(&mock::command)});
     TESSERA_MOCK_COMMANDS(TESSERA_MOCK_ROW)
 #undef TESSERA_MOCK_ROW

@@ -107,7 +107,7 @@ struct Description {
     bool sparse = false;
 
     std::set<std::string> extensions;  // device extensions that are reported
-    std::set<std::string> features;    // supported features, by member name; see features.h
+    std::set<std::string> features;    // supported features, by member name; see feature_table.h
 
     uint32_t budget_percent = 90;         // heapBudget as a share of the heap
     VkDeviceSize budget_other_usage = 0;  // added to heapUsage: what the process holds elsewhere

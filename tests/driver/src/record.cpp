@@ -57,6 +57,7 @@ AllocateCommandBuffers(VkDevice device, const VkCommandBufferAllocateInfo* pAllo
         buffer->device = &call.device();
         buffer->pool = pool.get();
         pCommandBuffers[i] = buffer->handle();
+        call.device().command_buffers.insert(Raw(pCommandBuffers[i]));
         pool->buffers.emplace(buffer.get(), std::move(buffer));
     }
     return VK_SUCCESS;
@@ -71,7 +72,8 @@ VKAPI_ATTR void VKAPI_CALL FreeCommandBuffers(VkDevice device, VkCommandPool com
     if (pool == nullptr) return;
     for (uint32_t i = 0; i < commandBufferCount; ++i) {
         if (pCommandBuffers[i] == VK_NULL_HANDLE) continue;
-        call.Require(pool->buffers.erase(&Of(pCommandBuffers[i])) == 1,
+        const bool known = call.device().command_buffers.erase(Raw(pCommandBuffers[i])) == 1;
+        call.Require(known && pool->buffers.erase(&Of(pCommandBuffers[i])) == 1,
                      "VUID-vkFreeCommandBuffers-pCommandBuffers-00048",
                      Text("command buffer ", Hex{Raw(pCommandBuffers[i])}, " is not of the pool"));
     }

@@ -12,7 +12,7 @@
 #include <stdexcept>
 
 #include "commands.h"
-#include "features.h"
+#include "feature_table.h"
 #include "text.h"
 
 namespace tessera::mock {

@@ -41,6 +41,11 @@ void UnregisterLocked(Device& device, Object& object) {
     device.names.erase(key);
     for (auto& [slot, values] : device.private_data)
         values.erase(key);
+    if (object.type == CommandPool::kType) {
+        for (const auto& [buffer, owner] : static_cast<CommandPool&>(object).buffers) {
+            device.command_buffers.erase(Raw(buffer->handle()));
+        }
+    }
     device.objects.Erase(object);
 }
 
@@ -51,25 +56,18 @@ bool IsAliveLocked(Device& device, VkObjectType type, uint64_t handle) {
         return std::any_of(device.queues.begin(), device.queues.end(),
                            [&](const auto& queue) { return Raw(queue->handle()) == handle; });
     }
-    if (type == VK_OBJECT_TYPE_COMMAND_BUFFER) {
-        for (const auto& [raw, object] : device.objects.all()) {
-            if (object->type != CommandPool::kType) continue;
-            for (const auto& [buffer, owner] : static_cast<CommandPool&>(*object).buffers) {
-                if (Raw(buffer->handle()) == handle) return true;
-            }
-        }
-    }
+    if (type == VK_OBJECT_TYPE_COMMAND_BUFFER) return device.command_buffers.contains(handle);
     return false;
 }
 
 std::string ExplainHandleLocked(const Device& device, VkObjectType type, uint64_t handle) {
     if (device.objects.Contains(handle)) return "is of another object type";
-    if (device.objects.IsStale(handle)) return "was destroyed";
     for (const Device* other : TheRegistry().devices) {
         if (other != &device && other->objects.Find(type, handle) != nullptr) {
             return "belongs to another device";
         }
     }
+    if (device.objects.IsStale(handle)) return "was destroyed";
     return "was never created by this driver";
 }
 

@@ -84,6 +84,7 @@ struct Device : Dispatchable {
     std::set<std::string> features;    // enabled, by member name
     std::vector<std::unique_ptr<Queue>> queues;
     ObjectTable objects;
+    std::set<uint64_t> command_buffers;  // handles of the live ones of all pools
     TypeTotals totals{};
     uint32_t live_allocations = 0;
     VkDeviceAddress next_address = VkDeviceAddress{1} << 40;

@@ -3,8 +3,8 @@
 // Features by the name of their structure member, wherever that member lives: one name may appear
 // in an extension's structure and in VkPhysicalDeviceVulkan1xFeatures. A feature that is not in the
 // table cannot be described, reported or enabled. Stateless, any thread.
-#ifndef TESSERA_TESTS_DRIVER_FEATURES_H
-#define TESSERA_TESTS_DRIVER_FEATURES_H
+#ifndef TESSERA_TESTS_DRIVER_FEATURE_TABLE_H
+#define TESSERA_TESTS_DRIVER_FEATURE_TABLE_H
 
 #include <vulkan/vulkan_core.h>
 
@@ -31,4 +31,4 @@ bool IsKnownFeature(const std::string& name);
 
 }  // namespace tessera::mock
 
-#endif  // TESSERA_TESTS_DRIVER_FEATURES_H
+#endif  // TESSERA_TESTS_DRIVER_FEATURE_TABLE_H

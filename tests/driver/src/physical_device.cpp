@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "call.h"
-#include "features.h"
+#include "feature_table.h"
 #include "two_call.h"
 
 namespace tessera::mock {
