@@ -51,7 +51,8 @@ class ScratchFolder {
 // One environment variable, set or removed for a scope.
 class ScopedVariable {
  public:
-    ScopedVariable(std::string name, std::optional<std::string> value) : name_(std::move(name)) {
+    ScopedVariable(std::string name, const std::optional<std::string>& value)
+        : name_(std::move(name)) {
         if (const char* const previous = getenv(name_.c_str())) previous_ = previous;
         Put(value);
     }
