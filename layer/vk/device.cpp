@@ -32,7 +32,8 @@ constexpr uint64_t kHeapShare = 8;
 // device's memory that everybody competes for.
 constexpr uint64_t kSmallWindowBytes = 512 * kMiB;
 constexpr uint64_t kSmallWindowShare = 16;
-// Of the driver's limit of memory objects these many are left to what the layer cannot see.
+// Of the driver's limit of memory objects blocks leave this many, at most half, to what goes
+// through.
 constexpr uint64_t kSpareObjects = 16;
 // What is larger than this share of the largest block is passed through.
 constexpr uint64_t kPooledShare = 2;
@@ -93,8 +94,8 @@ void Device::ReadPhysicalDevice(const VkDeviceCreateInfo& info) noexcept {
     gates_ = EvaluateGates(info, identity, instance->settings);
     FindMaintenance4(info);
 
-    const uint64_t limit = properties.limits.maxMemoryAllocationCount;
-    object_limit_ = limit > 2 * kSpareObjects ? limit - kSpareObjects : limit;
+    object_limit_ = properties.limits.maxMemoryAllocationCount;
+    block_limit_ = object_limit_ - std::min(object_limit_ / 2, kSpareObjects);
     InitPlacement();
     OpenRecord(driver_name);
     InitPools();
@@ -258,7 +259,7 @@ void* Device::MapBlock(VkDeviceMemory memory) noexcept {
 
 pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey& key,
                                       uint64_t size_bytes, pool::BlockMemory* memory) noexcept {
-    if (AtObjectLimit()) return pool::BlockStatus::kObjectLimit;
+    if (!ReserveBlockObject()) return pool::BlockStatus::kObjectLimit;
     VkMemoryPriorityAllocateInfoEXT priority = {};
     priority.sType = VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT;
     priority.priority = static_cast<float>(key.priority_quarters) / 4.0f;
@@ -284,9 +285,11 @@ pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey&
         // used.
         result = dt.AllocateMemory(handle, &info, nullptr, &block);
     }
-    if (result == VK_ERROR_TOO_MANY_OBJECTS) return pool::BlockStatus::kObjectLimit;
-    if (result != VK_SUCCESS || block == VK_NULL_HANDLE) return pool::BlockStatus::kOutOfMemory;
-    AddObject();
+    if (result != VK_SUCCESS || block == VK_NULL_HANDLE) {
+        RemoveObject();
+        return result == VK_ERROR_TOO_MANY_OBJECTS ? pool::BlockStatus::kObjectLimit
+                                                   : pool::BlockStatus::kOutOfMemory;
+    }
     memory->handle = HandleValue(block);
     memory->size_bytes = size_bytes;
     memory->host = nullptr;

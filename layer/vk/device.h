@@ -80,10 +80,13 @@ class Device final : public pool::BlockSource {
     // Gives the empty blocks of every type back to the driver. Returns the bytes.
     uint64_t ReleaseEmptyBlocks() noexcept;
 
-    // One more or one less object below. The driver's limit of memory objects counts blocks and
-    // what was passed through alike (VUID-vkAllocateMemory-maxMemoryAllocationCount-04101).
-    bool AtObjectLimit() const noexcept { return objects_.load() >= object_limit_; }
-    void AddObject() noexcept { objects_.fetch_add(1, std::memory_order_relaxed); }
+    // Takes or gives back the right to one more object below. Blocks and what is passed through
+    // count alike, and exceeding the driver's limit is undefined
+    // (VUID-vkAllocateMemory-maxMemoryAllocationCount-04101). Blocks leave a few for the rest. An
+    // application that keeps below the limit itself is never refused, once empty blocks are gone:
+    // every other block holds at least one of its allocations.
+    bool ReserveBlockObject() noexcept { return ReserveObject(block_limit_); }
+    bool ReservePassThroughObject() noexcept { return ReserveObject(object_limit_); }
     void RemoveObject() noexcept { objects_.fetch_sub(1, std::memory_order_relaxed); }
 
     // BlockSource.
@@ -132,6 +135,11 @@ class Device final : public pool::BlockSource {
     void OpenRecord(const char* driver_name) noexcept;
     void Probe() noexcept;
     void* MapBlock(VkDeviceMemory memory) noexcept;
+    bool ReserveObject(uint64_t limit) noexcept {
+        if (objects_.fetch_add(1, std::memory_order_relaxed) < limit) return true;
+        RemoveObject();
+        return false;
+    }
 
     uint64_t epoch_ = 0;
     Gates gates_;
@@ -139,7 +147,8 @@ class Device final : public pool::BlockSource {
     uint64_t max_allocation_bytes_ = ~uint64_t{0};  // maxMemoryAllocationSize
     uint64_t atom_bytes_ = 1;
     uint64_t pooled_limit_[VK_MAX_MEMORY_TYPES] = {};
-    uint64_t object_limit_ = ~uint64_t{0};
+    uint64_t object_limit_ = ~uint64_t{0};  // maxMemoryAllocationCount
+    uint64_t block_limit_ = ~uint64_t{0};   // somewhat below it
     std::atomic<uint64_t> objects_ = 0;
     std::atomic<bool> probed_ = false;
     bool has_budget_ = false;  // VK_EXT_memory_budget can be asked for

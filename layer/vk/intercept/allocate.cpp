@@ -87,8 +87,6 @@ bool MayHelpToReleaseBlocks(VkResult result) noexcept {
 // The driver's answer to the exact request, with a handle that no live slot has.
 VkResult AllocateBelow(Device& device, const VkMemoryAllocateInfo& info,
                        const VkAllocationCallbacks* allocator, VkDeviceMemory* memory) noexcept {
-    if (!device.InOwnProcess()) return CallDown(device, info, allocator, memory);
-    if (device.AtObjectLimit()) device.ReleaseEmptyBlocks();
     VkResult result = CallDown(device, info, allocator, memory);
     if (MayHelpToReleaseBlocks(result) && device.ReleaseEmptyBlocks() != 0) {
         result = CallDown(device, info, allocator, memory);
@@ -109,20 +107,35 @@ VkResult AllocateBelow(Device& device, const VkMemoryAllocateInfo& info,
     return result;
 }
 
+// As AllocateBelow, within the driver's limit of objects.
+VkResult AllocateWithinLimit(Device& device, const VkMemoryAllocateInfo& info,
+                             const VkAllocationCallbacks* allocator,
+                             VkDeviceMemory* memory) noexcept {
+    if (!device.ReservePassThroughObject() &&
+        (device.ReleaseEmptyBlocks() == 0 || !device.ReservePassThroughObject())) {
+        TESSERA_LOG(kWarning, "the driver's limit of %u memory objects is reached",
+                    device.properties.limits.maxMemoryAllocationCount);
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
+    const VkResult result = AllocateBelow(device, info, allocator, memory);
+    if (result != VK_SUCCESS || *memory == VK_NULL_HANDLE) device.RemoveObject();
+    return result;
+}
+
 VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
                                const VkAllocationCallbacks* allocator, tessera_reason reason,
                                VkDeviceMemory* memory) noexcept {
-    const VkResult result = AllocateBelow(device, info, allocator, memory);
+    // In a forked child nothing is counted, and a wrong type has no pool to count in.
     if (!device.InOwnProcess() || info.memoryTypeIndex >= device.memory().memoryTypeCount) {
-        return result;
+        return CallDown(device, info, allocator, memory);
     }
+    const VkResult result = AllocateWithinLimit(device, info, allocator, memory);
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
     if (result != VK_SUCCESS) {
         pool.CountFailure(/*reached_driver=*/true);
         return result;
     }
     if (*memory == VK_NULL_HANDLE) return result;
-    device.AddObject();
     const PassThrough entry{info.allocationSize, info.memoryTypeIndex, reason};
     if (device.pass_through.Add(HandleValue(*memory), entry)) {
         pool.CountPassThrough(reason, info.allocationSize);
