@@ -5,6 +5,7 @@
 // For use in InChild(): where the system does not permit it, the child leaves with kChildSkipped.
 #pragma once
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -25,11 +26,18 @@ inline void EnterPrivateMounts() {
         if (file >= 0) close(file);
         return written;
     };
-    const std::string user = std::to_string(geteuid());
-    if (geteuid() == 0 ? unshare(CLONE_NEWNS) != 0
-                       : unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
-                             !write_to("/proc/self/uid_map", user + " " + user + " 1"))
-        _exit(kChildSkipped);
+    const auto map_to_itself = [](unsigned id) {
+        return std::to_string(id) + " " + std::to_string(id) + " 1";
+    };
+    if (geteuid() == 0) {
+        if (unshare(CLONE_NEWNS) != 0) _exit(kChildSkipped);
+    } else {
+        const std::string user = map_to_itself(geteuid());
+        const std::string group = map_to_itself(getegid());
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_to("/proc/self/uid_map", user) ||
+            !write_to("/proc/self/setgroups", "deny") || !write_to("/proc/self/gid_map", group))
+            _exit(kChildSkipped);
+    }
     if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) _exit(kChildSkipped);
 }
 

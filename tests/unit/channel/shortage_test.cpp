@@ -131,7 +131,7 @@ TEST_F(ChannelShortage, WithoutRoomToGrowTheDeviceDestroyedFirstMakesRoom) {
 }
 
 TEST_F(ChannelShortage, ALimitOfFileSizesIsNotRunInto) {
-    InChild([this] {
+    InChild([] {
         const rlim_t bytes = channel::SegmentBytes(channel::kFirstRecords) + 1000;
         const rlimit limit{.rlim_cur = bytes, .rlim_max = bytes};
         ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -147,7 +147,7 @@ TEST_F(ChannelShortage, ALimitOfFileSizesIsNotRunInto) {
 
 TEST_F(ChannelShortage, WithoutAddressSpaceThereIsNoSegment) {
     if (kSanitized) GTEST_SKIP() << "sanitizers need all of the address space";
-    InChild([this] {
+    InChild([] {
         const rlimit limit{.rlim_cur = 0, .rlim_max = RLIM_INFINITY};
         ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
         InstanceCreated(true);

@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -113,7 +114,11 @@ inline bool InChild(const std::function<void()>& body) {
     fflush(nullptr);
     const pid_t child = fork();
     if (child == 0) {
-        body();
+        try {
+            body();
+        } catch (const std::exception& error) {
+            ADD_FAILURE() << error.what();
+        }
         fflush(nullptr);
         _exit(testing::Test::HasFailure() ? 1 : 0);
     }
