@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The lists of hooked commands: each name once, each hash that of its name, and every command that
+// can carry a pooled handle among them.
+
+#include "layer/vk/intercept/hooks.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace tessera {
+namespace {
+
+std::vector<Hook> AllHooks() {
+    std::vector<Hook> all;
+    for (const HookList& list :
+         {AllocateHooks(), BindHooks(), MapHooks(), NamingHooks(), PrivateDataHooks(), QueryHooks(),
+          RequirementHooks(), SparseHooks(), InstanceHooks(), PhysicalDeviceHooks(),
+          DeviceLifecycleHooks(), DeviceEndHooks()}) {
+        EXPECT_GT(list.count, 0u);
+        all.insert(all.end(), list.hooks, list.hooks + list.count);
+    }
+    return all;
+}
+
+std::set<std::string> Names() {
+    std::set<std::string> names;
+    for (const Hook& hook : AllHooks())
+        names.insert(hook.name);
+    return names;
+}
+
+TEST(HashName, IsFnv1a) {
+    EXPECT_EQ(HashName(""), 0x811C9DC5u);
+    EXPECT_EQ(HashName("a"), 0xE40C292Cu);
+    EXPECT_EQ(HashName("foobar"), 0xBF9CF968u);
+}
+
+TEST(Hooks, NoCommandIsInTwoLists) {
+    EXPECT_EQ(Names().size(), AllHooks().size());
+}
+
+TEST(Hooks, EveryEntryHasAFunctionACommandsNameAndItsHash) {
+    for (const Hook& hook : AllHooks()) {
+        EXPECT_NE(hook.function, nullptr) << hook.name;
+        EXPECT_EQ(std::strncmp(hook.name, "vk", 2), 0) << hook.name;
+        EXPECT_EQ(hook.hash, HashName(hook.name)) << hook.name;
+    }
+}
+
+// A command by any of its names reaches the layer, or a pooled handle would reach the driver.
+TEST(Hooks, EveryCommandThatCanCarryAPooledHandleIsHookedByAllItsNames) {
+    const std::set<std::string> hooked = Names();
+    for (const char* name : {
+             "vkAllocateMemory",
+             "vkFreeMemory",
+             "vkMapMemory",
+             "vkUnmapMemory",
+             "vkMapMemory2",
+             "vkMapMemory2KHR",
+             "vkUnmapMemory2",
+             "vkUnmapMemory2KHR",
+             "vkFlushMappedMemoryRanges",
+             "vkInvalidateMappedMemoryRanges",
+             "vkBindBufferMemory",
+             "vkBindImageMemory",
+             "vkBindBufferMemory2",
+             "vkBindBufferMemory2KHR",
+             "vkBindImageMemory2",
+             "vkBindImageMemory2KHR",
+             "vkBindAccelerationStructureMemoryNV",
+             "vkBindVideoSessionMemoryKHR",
+             "vkBindTensorMemoryARM",
+             "vkBindDataGraphPipelineSessionMemoryARM",
+             "vkQueueBindSparse",
+             "vkGetDeviceMemoryCommitment",
+             "vkGetDeviceMemoryOpaqueCaptureAddress",
+             "vkGetDeviceMemoryOpaqueCaptureAddressKHR",
+             "vkSetDeviceMemoryPriorityEXT",
+             "vkSetPrivateData",
+             "vkSetPrivateDataEXT",
+             "vkGetPrivateData",
+             "vkGetPrivateDataEXT",
+             "vkDestroyPrivateDataSlot",
+             "vkDestroyPrivateDataSlotEXT",
+             "vkSetDebugUtilsObjectNameEXT",
+             "vkSetDebugUtilsObjectTagEXT",
+             "vkDebugMarkerSetObjectNameEXT",
+             "vkDebugMarkerSetObjectTagEXT",
+         }) {
+        EXPECT_EQ(hooked.count(name), 1u) << name;
+    }
+}
+
+TEST(Hooks, EveryFormOfARequirementQueryIsHooked) {
+    const std::set<std::string> hooked = Names();
+    for (const char* name :
+         {"vkGetBufferMemoryRequirements", "vkGetBufferMemoryRequirements2",
+          "vkGetBufferMemoryRequirements2KHR", "vkGetImageMemoryRequirements",
+          "vkGetImageMemoryRequirements2", "vkGetImageMemoryRequirements2KHR",
+          "vkGetDeviceBufferMemoryRequirements", "vkGetDeviceBufferMemoryRequirementsKHR",
+          "vkGetDeviceImageMemoryRequirements", "vkGetDeviceImageMemoryRequirementsKHR"}) {
+        EXPECT_EQ(hooked.count(name), 1u) << name;
+    }
+}
+
+TEST(Hooks, WhatRunsPerDrawIsNotHooked) {
+    const std::set<std::string> hooked = Names();
+    for (const char* name : {"vkQueueSubmit", "vkCmdDraw", "vkCmdBindDescriptorSets",
+                             "vkBeginCommandBuffer", "vkUpdateDescriptorSets"}) {
+        EXPECT_EQ(hooked.count(name), 0u) << name;
+    }
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a handle means: live, stale or the driver's; and that no two meanings ever share a value.
+//
+// Handles of the driver that look like ours are forged from the layout that slot_table.h states.
+
+#include "layer/vk/slot_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace tessera {
+namespace {
+
+using Kind = SlotTable::Kind;
+
+constexpr uint32_t kFirstChunkSlots = 64;
+
+VkDeviceMemory Forge(uint64_t index, uint64_t generation) {
+    return MakeHandle(SlotTable::kTag << SlotTable::kTagShift |
+                      generation << SlotTable::kGenerationShift | index);
+}
+uint64_t IndexIn(VkDeviceMemory memory) {
+    return HandleValue(memory) & SlotTable::kIndexMask;
+}
+uint64_t GenerationIn(VkDeviceMemory memory) {
+    return (HandleValue(memory) >> SlotTable::kGenerationShift) & SlotTable::kGenerationMask;
+}
+
+class SlotTableTest : public testing::Test {
+ protected:
+    struct Made {
+        Slot* slot = nullptr;
+        VkDeviceMemory handle = VK_NULL_HANDLE;
+    };
+
+    Made Allocate() {
+        Made made;
+        made.slot = table_.Acquire();
+        EXPECT_NE(made.slot, nullptr);
+        if (made.slot != nullptr) made.handle = table_.Publish(*made.slot);
+        return made;
+    }
+    void Free(const Made& made) {
+        table_.Retire(*made.slot);
+        table_.Release(*made.slot);
+    }
+    Kind KindOf(VkDeviceMemory memory) const { return table_.Find(memory).kind; }
+    // The handle that the next Publish() of this slot would make.
+    static VkDeviceMemory NextOf(const Slot& slot) {
+        return Forge(slot.index, slot.generation + 1);
+    }
+
+    SlotTable table_;
+};
+
+TEST_F(SlotTableTest, ANullHandleIsForeign) {
+    EXPECT_EQ(KindOf(VK_NULL_HANDLE), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, AHandleWithoutTheTagIsForeignWhateverItsLowBits) {
+    const Made made = Allocate();
+    const uint64_t low = HandleValue(made.handle) & ~(uint64_t{0xFFFF} << SlotTable::kTagShift);
+    for (uint64_t top :
+         {uint64_t{0}, uint64_t{1}, SlotTable::kTag - 1, SlotTable::kTag + 1, uint64_t{0xFFFF}}) {
+        EXPECT_EQ(KindOf(MakeHandle(top << SlotTable::kTagShift | low)), Kind::kForeign) << top;
+    }
+}
+
+TEST_F(SlotTableTest, APublishedHandleIsLiveAndLeadsToItsSlot) {
+    const Made first = Allocate();
+    const Made second = Allocate();
+    EXPECT_NE(first.handle, second.handle);
+    EXPECT_EQ(HandleValue(first.handle) >> SlotTable::kTagShift, SlotTable::kTag);
+    EXPECT_EQ(table_.Find(first.handle).kind, Kind::kLive);
+    EXPECT_EQ(table_.Find(first.handle).slot, first.slot);
+    EXPECT_EQ(table_.Find(second.handle).slot, second.slot);
+}
+
+TEST_F(SlotTableTest, AnAcquiredSlotIsNotLiveUntilItIsPublished) {
+    Slot* slot = table_.Acquire();
+    ASSERT_NE(slot, nullptr);
+    EXPECT_NE(KindOf(NextOf(*slot)), Kind::kLive);
+    EXPECT_EQ(KindOf(table_.Publish(*slot)), Kind::kLive);
+}
+
+TEST_F(SlotTableTest, ARetiredHandleIsStaleBeforeAndAfterItsSlotIsReleased) {
+    const Made made = Allocate();
+    table_.Retire(*made.slot);
+    EXPECT_EQ(KindOf(made.handle), Kind::kStale);
+    EXPECT_EQ(table_.Find(made.handle).slot, nullptr);
+    table_.Release(*made.slot);
+    EXPECT_EQ(KindOf(made.handle), Kind::kStale);
+}
+
+TEST_F(SlotTableTest, AReusedSlotGetsAnotherHandleAndTheOldOneStaysStale) {
+    const Made first = Allocate();
+    Free(first);
+    const Made second = Allocate();
+    ASSERT_EQ(second.slot, first.slot);
+    EXPECT_EQ(IndexIn(second.handle), IndexIn(first.handle));
+    EXPECT_EQ(GenerationIn(second.handle), GenerationIn(first.handle) + 1);
+    EXPECT_EQ(KindOf(first.handle), Kind::kStale);
+    EXPECT_EQ(KindOf(second.handle), Kind::kLive);
+}
+
+TEST_F(SlotTableTest, ASlotReleasedWithoutBeingPublishedLeavesNoStaleHandle) {
+    Slot* slot = table_.Acquire();
+    ASSERT_NE(slot, nullptr);
+    const VkDeviceMemory never_made = NextOf(*slot);
+    table_.Release(*slot);
+    EXPECT_EQ(KindOf(never_made), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, AnIndexBeyondTheTableIsForeign) {
+    EXPECT_EQ(KindOf(Forge(0, 1)), Kind::kForeign);  // the table is still empty
+    Allocate();
+    EXPECT_EQ(KindOf(Forge(kFirstChunkSlots, 1)), Kind::kForeign);
+    EXPECT_EQ(KindOf(Forge(SlotTable::kIndexMask, 1)), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, AGenerationThatTheSlotHasNotReachedIsForeign) {
+    const Made made = Allocate();
+    EXPECT_EQ(KindOf(NextOf(*made.slot)), Kind::kForeign);
+    EXPECT_EQ(KindOf(Forge(made.slot->index, SlotTable::kGenerationMask)), Kind::kForeign);
+    EXPECT_EQ(KindOf(Forge(made.slot->index, 0)), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, ATaggedValueOfASlotThatWasNeverUsedIsForeign) {
+    const Made made = Allocate();
+    const uint64_t unused = (made.slot->index + 1) % kFirstChunkSlots;
+    EXPECT_EQ(KindOf(Forge(unused, 1)), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, ADriverHandleWithoutTheTagIsAdmittedAndForeign) {
+    const VkDeviceMemory driver = MakeHandle(0x12345678);
+    EXPECT_TRUE(table_.AdmitForeign(driver));
+    EXPECT_EQ(KindOf(driver), Kind::kForeign);
+    table_.ForgetForeign(driver);
+    EXPECT_EQ(KindOf(driver), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, ALookAlikeIsForeignWhileItLives) {
+    const Made made = Allocate();
+    const VkDeviceMemory look_alike = NextOf(*made.slot);
+    EXPECT_TRUE(table_.AdmitForeign(look_alike));
+    EXPECT_EQ(KindOf(look_alike), Kind::kForeign);
+    EXPECT_EQ(table_.Find(look_alike).slot, nullptr);
+    EXPECT_EQ(KindOf(made.handle), Kind::kLive);
+}
+
+TEST_F(SlotTableTest, ALookAlikeOfAStaleHandleIsForeignAndStaleAgainOnceForgotten) {
+    const Made made = Allocate();
+    Free(made);
+    EXPECT_TRUE(table_.AdmitForeign(made.handle));
+    EXPECT_EQ(KindOf(made.handle), Kind::kForeign);
+    table_.ForgetForeign(made.handle);
+    EXPECT_EQ(KindOf(made.handle), Kind::kStale);
+}
+
+TEST_F(SlotTableTest, ALookAlikeOfALiveSlotIsRefusedAndTheSlotStaysLive) {
+    const Made made = Allocate();
+    EXPECT_FALSE(table_.AdmitForeign(made.handle));
+    EXPECT_EQ(table_.Find(made.handle).slot, made.slot);
+    // Once the slot is freed the driver may well use the value.
+    Free(made);
+    EXPECT_TRUE(table_.AdmitForeign(made.handle));
+}
+
+TEST_F(SlotTableTest, PublishSkipsEveryValueThatADriverHandleHas) {
+    const Made made = Allocate();
+    const VkDeviceMemory next = NextOf(*made.slot);
+    const VkDeviceMemory after_next =
+        MakeHandle(HandleValue(next) + (uint64_t{1} << SlotTable::kGenerationShift));
+    Free(made);
+    ASSERT_TRUE(table_.AdmitForeign(next));
+    ASSERT_TRUE(table_.AdmitForeign(after_next));
+
+    const Made again = Allocate();
+    ASSERT_EQ(again.slot, made.slot);
+    EXPECT_NE(again.handle, next);
+    EXPECT_NE(again.handle, after_next);
+    EXPECT_EQ(KindOf(again.handle), Kind::kLive);
+    EXPECT_EQ(KindOf(next), Kind::kForeign);
+    EXPECT_EQ(KindOf(after_next), Kind::kForeign);
+    EXPECT_EQ(KindOf(made.handle), Kind::kStale);
+}
+
+TEST_F(SlotTableTest, AForgottenLookAlikeMayBecomeAHandleOfOurs) {
+    const Made made = Allocate();
+    const VkDeviceMemory next = NextOf(*made.slot);
+    Free(made);
+    ASSERT_TRUE(table_.AdmitForeign(next));
+    table_.ForgetForeign(next);
+    EXPECT_EQ(KindOf(next), Kind::kForeign);
+    EXPECT_EQ(Allocate().handle, next);
+    EXPECT_EQ(KindOf(next), Kind::kLive);
+}
+
+TEST_F(SlotTableTest, ForgettingOneLookAlikeKeepsTheOthers) {
+    std::vector<VkDeviceMemory> look_alikes;
+    for (uint64_t index = 0; index < 5; ++index) {
+        look_alikes.push_back(Forge(index, 7));
+        ASSERT_TRUE(table_.AdmitForeign(look_alikes.back()));
+    }
+    const Made made = Allocate();
+    made.slot->generation = 6;
+    table_.ForgetForeign(look_alikes[3]);
+    table_.ForgetForeign(look_alikes[3]);  // a second time changes nothing
+    table_.ForgetForeign(Forge(9, 9));     // nor does one that was never admitted
+    const VkDeviceMemory skipped = look_alikes[made.slot->index];
+    EXPECT_NE(table_.Publish(*made.slot), skipped);
+    EXPECT_EQ(KindOf(skipped), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, ALookAlikeBeyondTheTableStaysForeignWhenTheTableGrowsOverIt) {
+    const VkDeviceMemory ahead = Forge(kFirstChunkSlots, 1);
+    ASSERT_TRUE(table_.AdmitForeign(ahead));
+    bool reached = false;
+    for (uint32_t i = 0; i < kFirstChunkSlots + 1; ++i) {
+        const Made made = Allocate();
+        EXPECT_NE(made.handle, ahead);
+        reached |= made.slot->index == kFirstChunkSlots;
+    }
+    ASSERT_TRUE(reached);
+    EXPECT_EQ(KindOf(ahead), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, AFreshSlotStartsFloatingAndUnmappedEvenAfterUse) {
+    const Made made = Allocate();
+    made.slot->state.store(SlotState::kPinned);
+    made.slot->ever_mapped = true;
+    made.slot->mapped = true;
+    Free(made);
+    const Made again = Allocate();
+    ASSERT_EQ(again.slot, made.slot);
+    EXPECT_EQ(again.slot->state.load(), SlotState::kFloating);
+    EXPECT_FALSE(again.slot->ever_mapped);
+    EXPECT_FALSE(again.slot->mapped);
+}
+
+TEST_F(SlotTableTest, GenerationsThatWrapSkipZeroAndNeverRepeatTheLastHandles) {
+    const Made made = Allocate();
+    made.slot->generation = SlotTable::kGenerationMask - 2;
+    std::set<VkDeviceMemory> seen = {made.handle};
+    for (int i = 0; i < 6; ++i) {
+        table_.Retire(*made.slot);
+        const VkDeviceMemory handle = table_.Publish(*made.slot);
+        EXPECT_NE(GenerationIn(handle), 0u);
+        EXPECT_EQ(IndexIn(handle), made.slot->index);
+        EXPECT_EQ(KindOf(handle), Kind::kLive);
+        if (GenerationIn(handle) != GenerationIn(made.handle)) {
+            EXPECT_TRUE(seen.insert(handle).second);
+        }
+    }
+    EXPECT_GT(made.slot->generation, SlotTable::kGenerationMask);
+}
+
+TEST_F(SlotTableTest, AfterAWrapEveryOtherGenerationOfTheSlotIsStale) {
+    const Made made = Allocate();
+    table_.Retire(*made.slot);
+    made.slot->generation = SlotTable::kGenerationMask;
+    const VkDeviceMemory wrapped = table_.Publish(*made.slot);
+    EXPECT_EQ(KindOf(wrapped), Kind::kLive);
+    EXPECT_EQ(KindOf(Forge(made.slot->index, SlotTable::kGenerationMask)), Kind::kStale);
+    EXPECT_EQ(KindOf(Forge(made.slot->index, 12345)), Kind::kStale);
+    EXPECT_EQ(KindOf(Forge(made.slot->index, 0)), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, TheCounterOfASlotWrapsWithoutForgettingThatItWrapped) {
+    const Made made = Allocate();
+    table_.Retire(*made.slot);
+    made.slot->generation = 2 * SlotTable::kGenerationMask;
+    const VkDeviceMemory handle = table_.Publish(*made.slot);
+    EXPECT_EQ(KindOf(handle), Kind::kLive);
+    EXPECT_NE(GenerationIn(handle), 0u);
+    EXPECT_GT(made.slot->generation, SlotTable::kGenerationMask);
+    EXPECT_EQ(KindOf(Forge(made.slot->index, SlotTable::kGenerationMask)), Kind::kStale);
+}
+
+TEST_F(SlotTableTest, SlotsOnBothSidesOfEveryChunkBoundaryAreFound) {
+    // Chunks hold 64, 128, 256, 512 and 1024 slots.
+    constexpr uint32_t kBoundaries[] = {64, 192, 448, 960};
+    std::vector<Made> by_index(1984);
+    for (size_t i = 0; i < by_index.size(); ++i) {
+        const Made made = Allocate();
+        ASSERT_LT(made.slot->index, by_index.size());
+        ASSERT_EQ(by_index[made.slot->index].slot, nullptr) << "an index was handed out twice";
+        by_index[made.slot->index] = made;
+    }
+    for (uint32_t boundary : kBoundaries) {
+        for (uint32_t index : {boundary - 1, boundary}) {
+            EXPECT_EQ(table_.Find(by_index[index].handle).slot, by_index[index].slot) << index;
+            EXPECT_EQ(IndexIn(by_index[index].handle), index);
+        }
+    }
+    for (const Made& made : by_index)
+        EXPECT_EQ(table_.Find(made.handle).slot, made.slot);
+    EXPECT_EQ(KindOf(Forge(by_index.size(), 1)), Kind::kForeign);
+}
+
+TEST_F(SlotTableTest, AMillionSlotsAreLiveAtOnceAndUsedAgain) {
+    constexpr size_t kSlots = 1'000'000;
+    std::vector<Made> live(kSlots);
+    for (Made& made : live)
+        made = Allocate();
+    size_t found = 0;
+    uint64_t largest_index = 0;
+    for (const Made& made : live) {
+        found += table_.Find(made.handle).slot == made.slot ? 1 : 0;
+        largest_index = std::max(largest_index, IndexIn(made.handle));
+    }
+    EXPECT_EQ(found, kSlots);
+    for (const Made& made : live)
+        Free(made);
+    size_t stale = 0;
+    for (const Made& made : live)
+        stale += KindOf(made.handle) == Kind::kStale ? 1 : 0;
+    EXPECT_EQ(stale, kSlots);
+    for (size_t i = 0; i < 1000; ++i)
+        EXPECT_LE(Allocate().slot->index, largest_index);
+}
+
+// Threads allocate and free while others look up what is live, what was, and what never was ours.
+class SlotTableThreads : public SlotTableTest {
+ protected:
+    static constexpr int kWriters = 3;
+    static constexpr int kReaders = 2;
+    static constexpr int kRounds = 20'000;
+
+    // Allocates, publishes the handle to the readers, checks it and frees it.
+    void Write(std::atomic<uint64_t>& shown) {
+        for (int i = 1; i <= kRounds; ++i) {
+            const Made made = Allocate();
+            shown.store(HandleValue(made.handle), std::memory_order_release);
+            const SlotTable::Found found = table_.Find(made.handle);
+            if (found.kind != Kind::kLive || found.slot != made.slot) ++errors_;
+            // A slot with a handle of the driver's in its way now and then.
+            const VkDeviceMemory look_alike = NextOf(*made.slot);
+            const bool admitted = i % 64 == 0 && table_.AdmitForeign(look_alike);
+            if (admitted && KindOf(look_alike) != Kind::kForeign) ++errors_;
+            table_.Retire(*made.slot);
+            if (KindOf(made.handle) != Kind::kStale) ++errors_;
+            table_.Release(*made.slot);
+            if (admitted) table_.ForgetForeign(look_alike);
+        }
+    }
+    // Whatever a writer shows was ours once: it is live, with the slot that it names, or stale.
+    void Read(const std::array<std::atomic<uint64_t>, kWriters>& shown, VkDeviceMemory lasting) {
+        while (!done_.load(std::memory_order_acquire)) {
+            if (KindOf(lasting) != Kind::kLive) ++errors_;
+            if (KindOf(Forge(0, SlotTable::kGenerationMask)) != Kind::kForeign) ++errors_;
+            for (const std::atomic<uint64_t>& value : shown) {
+                const VkDeviceMemory memory = MakeHandle(value.load(std::memory_order_acquire));
+                if (memory == VK_NULL_HANDLE) continue;
+                const SlotTable::Found found = table_.Find(memory);
+                if (found.kind == Kind::kForeign) ++errors_;
+                if (found.kind == Kind::kLive && found.slot->index != IndexIn(memory)) ++errors_;
+            }
+        }
+    }
+
+    std::atomic<bool> done_ = false;
+    std::atomic<int> errors_ = 0;
+};
+
+TEST_F(SlotTableThreads, EveryLookUpIsRightWhileOthersAllocateAndFree) {
+    const Made lasting = Allocate();
+    std::array<std::atomic<uint64_t>, kWriters> shown = {};
+    std::vector<std::thread> readers;
+    for (int i = 0; i < kReaders; ++i)
+        readers.emplace_back([&] { Read(shown, lasting.handle); });
+    std::vector<std::thread> writers;
+    for (int i = 0; i < kWriters; ++i)
+        writers.emplace_back([&, i] { Write(shown[static_cast<size_t>(i)]); });
+    for (std::thread& thread : writers)
+        thread.join();
+    done_.store(true, std::memory_order_release);
+    for (std::thread& thread : readers)
+        thread.join();
+    EXPECT_EQ(errors_.load(), 0);
+    EXPECT_EQ(KindOf(lasting.handle), Kind::kLive);
+}
+
+TEST_F(SlotTableThreads, LookUpsAreRightWhileTheTableGrows) {
+    const Made lasting = Allocate();
+    std::array<std::atomic<uint64_t>, kWriters> shown = {};
+    std::thread reader([&] { Read(shown, lasting.handle); });
+    std::vector<std::thread> writers;
+    for (size_t i = 0; i < kWriters; ++i) {
+        writers.emplace_back([&, i] {
+            for (int round = 0; round < kRounds; ++round)
+                shown[i].store(HandleValue(Allocate().handle), std::memory_order_release);
+        });
+    }
+    for (std::thread& thread : writers)
+        thread.join();
+    done_.store(true, std::memory_order_release);
+    reader.join();
+    EXPECT_EQ(errors_.load(), 0);
+}
+
+}  // namespace
+}  // namespace tessera
