@@ -7,6 +7,9 @@
 // blocks of different properties, so each key has an arena of its own, and an arena knows nothing
 // of the others.
 //
+// An arena that has more room than it needs lets its emptiest block rest (see range_index.h): what
+// is freed there is not used again, until the block is empty and can go.
+//
 // Threads: none of its own; the TypePool's lock guards all of it.
 
 #ifndef TESSERA_LAYER_POOL_ARENA_H_
@@ -52,7 +55,7 @@ class Arena {
 
     // Makes sure that the next Take has its host memory.
     // Returns: false if there is none; nothing changed then.
-    bool Reserve() noexcept { return index_.Reserve(2); }
+    bool Reserve() noexcept { return index_.Reserve(); }
 
     // As Reserve, for AddBlock and a Take after it.
     bool ReserveBlock() noexcept;
@@ -79,10 +82,17 @@ class Arena {
     bool CheckInvariants() const noexcept;
 
  private:
+    // Choosing a block to rest walks all blocks. Blocks are few; one walk in this many releases
+    // makes it cost nothing, and is soon enough: a block of slots takes that long to drain anyway.
+    static constexpr uint32_t kReleasesPerLook = 256;
+
+    void LookForRest() noexcept;
+
     const ArenaKey key_;
     RangeIndex index_;
     std::vector<std::unique_ptr<Block>> blocks_;
     uint64_t live_units_ = 0;  // in taken ranges
+    uint32_t releases_ = 0;    // since LookForRest
     Growth growth_;
 };
 
@@ -90,14 +100,19 @@ inline NodeId Arena::Take(const Fit& fit) noexcept {
     const NodeId node = index_.Take(fit.size, fit.alignment_units);
     if (node == kNoNode) return kNoNode;
     live_units_ += fit.size.Count();
-    ++BlockOf(node).live_slots;
+    Block& block = BlockOf(node);
+    block.live += fit.size;
+    ++block.live_slots;
     return node;
 }
 
 inline void Arena::Release(Block& block, NodeId taken) noexcept {
-    live_units_ -= index_.Look(taken).size.Count();
+    const Units size = index_.Look(taken).size;
+    live_units_ -= size.Count();
+    block.live -= size;
     const NodeId range = index_.Release(taken);
     if (--block.live_slots == 0) block.whole = range;
+    if (++releases_ >= kReleasesPerLook) LookForRest();
 }
 
 }  // namespace tessera::pool

@@ -20,9 +20,12 @@ namespace {
 // a bin is taken where everything fits. Four cover nearly all hits, each costs a cache miss.
 constexpr uint32_t kQuickLooks = 4;
 
-// How many ranges are tried before giving up on blocks in use: what follows is an empty block or a
-// call of the driver, each dearer than this.
+// How many ranges are tried before giving up: what follows is a resting block or a call of the
+// driver, each dearer than this.
 constexpr uint32_t kLastLooks = 64;
+
+// How many ranges of resting blocks one Take moves out of its way.
+constexpr uint32_t kMostMoves = 4;
 
 // Returns: the number of the highest bit that is set, 0 if none is.
 uint32_t HighestBit(uint32_t bits) noexcept {
@@ -76,11 +79,23 @@ uint32_t RangeIndex::Bins::Last() const noexcept {
     return group * kBinsPerGroup + HighestBit(bits[group]);
 }
 
+bool RangeIndex::ReserveBlock(uint32_t block) noexcept {
+    // One node for the block, two for the Take that follows.
+    if (unused_count_ < 3 && !AddChunk()) return false;
+    try {
+        if (rests_.size() <= block) rests_.resize(size_t{block} + 1);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    return true;
+}
+
 NodeId RangeIndex::AddBlock(uint32_t block, Units size) noexcept {
     const NodeId id = NewNode();
     At(id) = Node{.offset = Units(0), .size = size, .block = block, .state = Node::State::kFree};
     free_units_ += size.Count();
-    Link(whole_, id);
+    rests_[block] = true;
+    Link(id);
     return id;
 }
 
@@ -92,12 +107,14 @@ void RangeIndex::RemoveBlock(NodeId whole) noexcept {
 }
 
 NodeId RangeIndex::Take(Units size, uint32_t alignment_units) noexcept {
-    const NodeId node = Find(size, alignment_units);
-    if (node == kNoNode) return kNoNode;
-    Unlink(node);
-    Carve(node, size, alignment_units);
+    const NodeId id = Find(size, alignment_units);
+    if (id == kNoNode) return kNoNode;
+    Unlink(id);
+    const Node& node = Look(id);
+    if (node.rests) rests_[node.block] = false;
+    Carve(id, size, alignment_units);
     free_units_ -= size.Count();
-    return node;
+    return id;
 }
 
 NodeId RangeIndex::Release(NodeId taken) noexcept {
@@ -120,42 +137,47 @@ NodeId RangeIndex::Release(NodeId taken) noexcept {
         At(node.after).before = taken;
         DropNode(id);
     }
-    Link(BinsFor(node), taken);
+    if (IsWholeBlock(taken)) rests_[node.block] = true;
+    Link(taken);
     return taken;
 }
 
 // The first range that its size recommends nearly always fits: sizes below 64 units have bins of
 // their own, and most alignments are one unit.
-inline NodeId RangeIndex::Find(Units size, uint32_t alignment_units) const noexcept {
-    NodeId node = partial_.heads[partial_.FirstFrom(BinOf(size))];
-    if (Fits(Look(node), size, alignment_units)) return node;
-    node = FindPartial(size, alignment_units);
-    return node != kNoNode ? node : FindWhole(size);
+inline NodeId RangeIndex::Find(Units size, uint32_t alignment_units) noexcept {
+    const uint32_t bin = BinOf(size);
+    NodeId id = working_.heads[working_.FirstFrom(bin)];
+    for (uint32_t moves = kMostMoves; id != kNoNode && Rests(Look(id).block) && moves > 0;
+         --moves) {
+        Unlink(id);
+        Link(id);
+        id = working_.heads[working_.FirstFrom(bin)];
+    }
+    if (Fits(Look(id), size, alignment_units)) return id;
+    id = FindIn(working_, size, alignment_units);
+    return id != kNoNode ? id : FindIn(resting_, size, alignment_units);
 }
 
-// Finds a free range in a block that is in use. Cheapest first: the bin of this size, then the
-// heads of the next larger bins, then the first bin where any range fits however it lies.
-NodeId RangeIndex::FindPartial(Units size, uint32_t alignment_units) const noexcept {
+// Cheapest first: the bin of this size, then the heads of the next larger bins, then the first bin
+// where any range fits however it lies, then a closer look at what was passed over.
+NodeId RangeIndex::FindIn(const Bins& bins, Units size, uint32_t alignment_units) const noexcept {
     const uint32_t own = BinOf(size);
     const uint32_t certain = FittingBin(uint64_t{size.Count()} + alignment_units - 1);
     uint32_t looks = kQuickLooks;
-    if (const NodeId node = FindAmong(partial_.heads[own], size, alignment_units, looks);
-        node != kNoNode)
-        return node;
-    uint32_t bin = partial_.FirstFrom(own + 1);
+    if (const NodeId id = FindAmong(bins.heads[own], size, alignment_units, looks); id != kNoNode)
+        return id;
+    uint32_t bin = bins.FirstFrom(own + 1);
     for (uint32_t tries = 0; tries < kQuickLooks && bin < certain; ++tries) {
-        if (Fits(Look(partial_.heads[bin]), size, alignment_units)) return partial_.heads[bin];
-        bin = partial_.FirstFrom(bin + 1);
+        if (Fits(Look(bins.heads[bin]), size, alignment_units)) return bins.heads[bin];
+        bin = bins.FirstFrom(bin + 1);
     }
-    bin = partial_.FirstFrom(certain);
-    if (bin != kNoBin) return partial_.heads[bin];
+    bin = bins.FirstFrom(certain);
+    if (bin != kNoBin) return bins.heads[bin];
 
     looks = kLastLooks;
-    for (bin = partial_.FirstFrom(own); bin < certain && looks > 0;
-         bin = partial_.FirstFrom(bin + 1)) {
-        if (const NodeId node = FindAmong(partial_.heads[bin], size, alignment_units, looks);
-            node != kNoNode)
-            return node;
+    for (bin = bins.FirstFrom(own); bin < certain && looks > 0; bin = bins.FirstFrom(bin + 1)) {
+        const NodeId id = FindAmong(bins.heads[bin], size, alignment_units, looks);
+        if (id != kNoNode) return id;
     }
     return kNoNode;
 }
@@ -167,16 +189,6 @@ NodeId RangeIndex::FindAmong(NodeId first, Units size, uint32_t alignment_units,
         if (Fits(Look(node), size, alignment_units)) return node;
     }
     return kNoNode;
-}
-
-// Finds an empty block. Any alignment fits at offset 0.
-NodeId RangeIndex::FindWhole(Units size) const noexcept {
-    if (whole_.groups == 0) return kNoNode;
-    const uint32_t own = BinOf(size);
-    uint32_t looks = kLastLooks;
-    if (const NodeId node = FindAmong(whole_.heads[own], size, 1, looks); node != kNoNode)
-        return node;
-    return whole_.heads[whole_.FirstFrom(own + 1)];
 }
 
 // Cuts an unlinked free range down to the taken one and links what is left at either side.
@@ -196,7 +208,7 @@ void RangeIndex::Carve(NodeId id, Units size, uint32_t alignment_units) noexcept
         node.before = lead;
         node.offset += skipped;
         node.size -= skipped;
-        Link(partial_, lead);
+        Link(lead);
     }
     if (node.size > size) {
         const NodeId rest = NewNode();
@@ -209,12 +221,14 @@ void RangeIndex::Carve(NodeId id, Units size, uint32_t alignment_units) noexcept
         At(node.after).before = rest;
         node.after = rest;
         node.size = size;
-        Link(partial_, rest);
+        Link(rest);
     }
 }
 
-void RangeIndex::Link(Bins& bins, NodeId id) noexcept {
+void RangeIndex::Link(NodeId id) noexcept {
     Node& node = At(id);
+    node.rests = Rests(node.block);
+    Bins& bins = node.rests ? resting_ : working_;
     const uint32_t bin = BinOf(node.size);
     const NodeId head = bins.heads[bin];
     bins.heads[bin] = id;
@@ -234,7 +248,7 @@ void RangeIndex::Unlink(NodeId id) noexcept {
         At(node.previous).next = node.next;
         return;
     }
-    Bins& bins = BinsFor(node);
+    Bins& bins = node.rests ? resting_ : working_;
     const uint32_t bin = BinOf(node.size);
     bins.heads[bin] = node.next;
     if (node.next != kNoNode) return;
@@ -275,15 +289,15 @@ bool RangeIndex::AddChunk() noexcept {
 }
 
 void RangeIndex::FindTop() noexcept {
-    const uint32_t partial = partial_.Last();
-    const uint32_t whole = whole_.Last();
-    top_is_whole_ = whole > partial;
-    top_bin_ = top_is_whole_ ? whole : partial;
+    const uint32_t working = working_.Last();
+    const uint32_t resting = resting_.Last();
+    top_rests_ = resting > working;
+    top_bin_ = top_rests_ ? resting : working;
 }
 
 bool RangeIndex::CheckInvariants() const noexcept {
     uint64_t free_ranges = 0;
-    if (!CheckBins(partial_, false, &free_ranges) || !CheckBins(whole_, true, &free_ranges))
+    if (!CheckBins(working_, false, &free_ranges) || !CheckBins(resting_, true, &free_ranges))
         return false;
     uint64_t free_units = 0;
     uint64_t free_nodes = 0;
@@ -300,9 +314,9 @@ bool RangeIndex::CheckInvariants() const noexcept {
            unused_nodes + never_used == unused_count_ && CheckNeighbours();
 }
 
-// Adds the ranges in `bins` to `*free_ranges`; each must be free and hang where its size and its
-// neighbours say.
-bool RangeIndex::CheckBins(const Bins& bins, bool whole, uint64_t* free_ranges) const noexcept {
+// Adds the ranges in `bins` to `*free_ranges`; each must be free and hang where its size says, and
+// a whole block must rest.
+bool RangeIndex::CheckBins(const Bins& bins, bool resting, uint64_t* free_ranges) const noexcept {
     for (uint32_t bin = 0; bin < kBins; ++bin) {
         const uint32_t group = bin / kBinsPerGroup;
         const bool marked = (bins.bits[group] >> (bin % kBinsPerGroup) & 1) != 0;
@@ -312,7 +326,8 @@ bool RangeIndex::CheckBins(const Bins& bins, bool whole, uint64_t* free_ranges) 
         for (NodeId id = bins.heads[bin]; id != kNoNode; id = Look(id).next) {
             const Node& node = Look(id);
             if (node.state != Node::State::kFree || node.previous != previous) return false;
-            if (BinOf(node.size) != bin || IsWholeBlock(id) != whole) return false;
+            if (BinOf(node.size) != bin || node.rests != resting) return false;
+            if (IsWholeBlock(id) && !(resting && Rests(node.block))) return false;
             previous = id;
             ++*free_ranges;
         }

@@ -6,14 +6,17 @@
 // The one idea: a two-level segregated fit over all blocks at once. Free ranges hang in bins by
 // size, a bitmap says which bins hold any, and the ranges of a block are linked in order of their
 // offsets, so that taking a range and merging it with its neighbours each cost a bounded number of
-// steps, whatever is live. Ranges that are a whole block hang in bins of their own, which are asked
-// last: a block that was drained stays empty while any other has room, and can be given back.
+// steps, whatever is live. Blocks either work or rest, and each kind has bins of its own: a resting
+// block gets no new slot while a working one has room, so that it drains as its slots are freed,
+// and stays empty until it is needed or given back. An empty block always rests; a block in use
+// does when it is told to, and works again once it had to help out.
 //
 // A bin holds the sizes [floor, next floor): exact below 64 units, then 32 bins an octave, so that
 // the sizes of a bin differ by less than 1/32.
 //
 // Threads: none of its own; the owner's lock guards all of it.
-// Failure: host memory is got in Reserve alone. Nothing else can fail for want of it.
+// Failure: host memory is got in Reserve and ReserveBlock alone. Nothing else can fail for want of
+// it.
 
 #ifndef TESSERA_LAYER_POOL_RANGE_INDEX_H_
 #define TESSERA_LAYER_POOL_RANGE_INDEX_H_
@@ -33,7 +36,7 @@ inline constexpr NodeId kNoNode = 0;
 
 // What is known of a range. Records are reused; they never move.
 struct Node {
-    enum class State : uint32_t {
+    enum class State : uint16_t {
         kUnused,  // the record stands for no range
         kFree,
         kTaken,
@@ -46,6 +49,7 @@ struct Node {
     NodeId next = kNoNode;      // while unused: the next unused record
     uint32_t block = 0;         // the owner's number of the block
     State state = State::kUnused;
+    bool rests = false;  // while free: in which bins it hangs
 };
 static_assert(sizeof(Node) == 32, "two nodes share a cache line");
 
@@ -71,21 +75,31 @@ class RangeIndex {
     RangeIndex(const RangeIndex&) = delete;
     RangeIndex& operator=(const RangeIndex&) = delete;
 
-    // Makes sure that `count` more nodes can be had. Call it with 1 before AddBlock and with 2
-    // before Take. Returns: false if host memory is exhausted; nothing changed then.
-    bool Reserve(uint32_t count) noexcept { return unused_count_ >= count || AddChunk(); }
+    // Makes sure that the next Take has its host memory.
+    // Returns: false if there is none; nothing changed then.
+    bool Reserve() noexcept { return unused_count_ >= 2 || AddChunk(); }
 
-    // Adds a block as one free range. `size` is not 0. Returns: that range.
+    // As Reserve, for AddBlock of a block of this number and a Take after it.
+    bool ReserveBlock(uint32_t block) noexcept;
+
+    // Adds a block as one free range. `block` is a number that no other block has; small numbers
+    // cost less. `size` is not 0. Returns: that range. Requires: a ReserveBlock.
     NodeId AddBlock(uint32_t block, Units size) noexcept;
 
     // Forgets a block. Requires: `whole` is free and spans its block.
     void RemoveBlock(NodeId whole) noexcept;
 
+    // Lets a block rest. Costs the same whatever is in it: its free ranges leave the bins of
+    // working blocks one by one, as they come up in Take.
+    void Rest(uint32_t block) noexcept { rests_[block] = true; }
+    bool Rests(uint32_t block) const noexcept { return rests_[block] != 0; }
+
     // Takes a range of exactly `size` at a multiple of `alignment_units`. What the alignment skips
-    // and what lies behind stays free. A block that has no taken range is used only if no other
-    // suits. Returns: the range, or kNoNode if none was found. The search is bounded: it finds any
-    // range of at least size + alignment - 1 (rounded up to a bin), and most of the others.
-    // Requires: `size` is not 0, `alignment_units` is a power of two.
+    // and what lies behind stays free. Returns: the range, or kNoNode if none was found. The search
+    // is bounded: it finds any range of at least size + alignment - 1 (rounded up to a bin), and
+    // most of the others.
+    // Requires: a Reserve or ReserveBlock since the last Take; `size` is not 0, `alignment_units`
+    // is a power of two.
     NodeId Take(Units size, uint32_t alignment_units) noexcept;
 
     // Frees a taken range and merges it with its free neighbours. Returns: the merged range.
@@ -105,7 +119,7 @@ class RangeIndex {
     // 1/32 below the largest of all, and exact while that bin holds one range.
     // Requires: a Reserve that succeeded.
     Units LargestFree() const noexcept {
-        const Bins& bins = top_is_whole_ ? whole_ : partial_;
+        const Bins& bins = top_rests_ ? resting_ : working_;
         return Look(bins.heads[top_bin_]).size;
     }
 
@@ -131,22 +145,18 @@ class RangeIndex {
     static constexpr uint32_t kChunkNodes = 1024;
 
     Node& At(NodeId node) noexcept { return chunks_[node / kChunkNodes][node % kChunkNodes]; }
-    Bins& BinsFor(const Node& node) noexcept {
-        return node.before == kNoNode && node.after == kNoNode ? whole_ : partial_;
-    }
-    void FindTop() noexcept;
     bool AddChunk() noexcept;
     NodeId NewNode() noexcept;
     void DropNode(NodeId node) noexcept;
-    void Link(Bins& bins, NodeId node) noexcept;
+    void Link(NodeId node) noexcept;
     void Unlink(NodeId node) noexcept;
-    NodeId Find(Units size, uint32_t alignment_units) const noexcept;
-    NodeId FindPartial(Units size, uint32_t alignment_units) const noexcept;
+    void FindTop() noexcept;
+    NodeId Find(Units size, uint32_t alignment_units) noexcept;
+    NodeId FindIn(const Bins& bins, Units size, uint32_t alignment_units) const noexcept;
     NodeId FindAmong(NodeId first, Units size, uint32_t alignment_units,
                      uint32_t& looks) const noexcept;
-    NodeId FindWhole(Units size) const noexcept;
     void Carve(NodeId node, Units size, uint32_t alignment_units) noexcept;
-    bool CheckBins(const Bins& bins, bool whole, uint64_t* free_ranges) const noexcept;
+    bool CheckBins(const Bins& bins, bool resting, uint64_t* free_ranges) const noexcept;
     bool CheckNeighbours() const noexcept;
 
     // Node 0 stands at both ends of every block and is always taken, so that merging needs no test
@@ -156,10 +166,11 @@ class RangeIndex {
     NodeId unused_ = kNoNode;    // chain of records that are free for use again
     uint32_t unused_count_ = 0;  // the chain and what lies beyond node_limit_
     uint64_t free_units_ = 0;
-    Bins partial_;               // ranges with a taken neighbour
-    Bins whole_;                 // whole blocks
-    uint32_t top_bin_ = 0;       // the highest bin that holds a range; bin 0 holds none
-    bool top_is_whole_ = false;  // and where it is
+    Bins working_;
+    Bins resting_;
+    std::vector<uint8_t> rests_;  // by number of block: whether it rests
+    uint32_t top_bin_ = 0;        // the highest bin that holds a range; bin 0 holds none
+    bool top_rests_ = false;      // and where it is
 };
 
 }  // namespace tessera::pool

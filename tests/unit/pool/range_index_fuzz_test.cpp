@@ -43,7 +43,7 @@ struct ModelBlock {
 
 class Fuzz {
  public:
-    explicit Fuzz(uint32_t seed) : random_(seed) {}
+    Fuzz(uint32_t seed, bool with_rest) : random_(seed), with_rest_(with_rest) {}
 
     void Run(uint64_t operations) {
         for (uint64_t i = 0; i < operations && !testing::Test::HasFatalFailure(); ++i) {
@@ -54,6 +54,8 @@ class Fuzz {
                 AddBlock();
             } else if (dice < 4) {
                 RemoveEmptyBlock();
+            } else if (dice < 5 && with_rest_) {
+                RestBlock();
             } else if (dice < pressure) {
                 Take();
             } else if (!live_.empty()) {
@@ -72,7 +74,7 @@ class Fuzz {
         if (blocks_.size() >= 8) return;
         const uint32_t name = next_block_++;
         const uint32_t size = 100 + LogUniform(13);
-        ASSERT_TRUE(index_.Reserve(1));
+        ASSERT_TRUE(index_.ReserveBlock(name));
         whole_[name] = index_.AddBlock(name, Units(size));
         blocks_[name].size = size;
     }
@@ -83,6 +85,12 @@ class Fuzz {
         index_.RemoveBlock(chosen->second);
         blocks_.erase(chosen->first);
         whole_.erase(chosen);
+    }
+
+    void RestBlock() {
+        const auto chosen =
+            std::next(blocks_.begin(), Below(static_cast<uint32_t>(blocks_.size())));
+        index_.Rest(chosen->first);
     }
 
     void Take() {
@@ -97,20 +105,23 @@ class Fuzz {
             }
         }
         const uint32_t bin = FittingBin(uint64_t{size} + alignment - 1);
-        const bool promised = bin < kNoBin && largest_in_use >= FloorOf(bin).Count();
+        const auto promised = [&](uint32_t free) {
+            return bin < kNoBin && free >= FloorOf(bin).Count();
+        };
 
-        ASSERT_TRUE(index_.Reserve(2));
+        ASSERT_TRUE(index_.Reserve());
         const NodeId node = index_.Take(Units(size), alignment);
         if (node == kNoNode) {
-            ASSERT_FALSE(promised) << size << " at " << alignment;
-            ASSERT_LT(largest_empty, size);
+            ASSERT_FALSE(promised(largest_in_use)) << size << " at " << alignment;
+            ASSERT_FALSE(promised(largest_empty)) << size << " at " << alignment;
             return;
         }
         const Node& range = index_.Look(node);
         ASSERT_EQ(range.size.Count(), size);
         ASSERT_EQ(range.offset.Count() % alignment, 0u);
         ModelBlock& block = blocks_.at(range.block);
-        ASSERT_FALSE(promised && block.taken.empty()) << "an empty block was begun without need";
+        ASSERT_FALSE(!with_rest_ && promised(largest_in_use) && block.taken.empty())
+            << "an empty block was begun without need";
         Insert(block, range.offset.Count(), size);
         whole_.erase(range.block);
         live_.push_back(node);
@@ -168,6 +179,7 @@ class Fuzz {
     }
 
     std::mt19937 random_;
+    const bool with_rest_;
     RangeIndex index_;
     std::map<uint32_t, ModelBlock> blocks_;
     std::map<uint32_t, NodeId> whole_;  // the empty blocks
@@ -175,13 +187,20 @@ class Fuzz {
     uint32_t next_block_ = 0;
 };
 
-TEST(RangeIndexFuzz, AgreesWithAModel) {
-    const uint64_t operations = Operations(20000);
-    for (uint32_t seed = 1; seed <= 4; ++seed) {
+void RunSeeds(bool with_rest) {
+    const uint64_t operations = Operations(15000);
+    for (uint32_t seed = 1; seed <= 3 && !testing::Test::HasFatalFailure(); ++seed) {
         SCOPED_TRACE(seed);
-        Fuzz(seed).Run(operations);
-        if (HasFatalFailure()) return;
+        Fuzz(seed, with_rest).Run(operations);
     }
+}
+
+TEST(RangeIndexFuzz, AgreesWithAModel) {
+    RunSeeds(false);
+}
+
+TEST(RangeIndexFuzz, AgreesWithAModelWhileBlocksAreMadeToRest) {
+    RunSeeds(true);
 }
 
 }  // namespace

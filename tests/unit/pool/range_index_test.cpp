@@ -51,13 +51,13 @@ TEST(Bins, EndWhereUnitsEnd) {
 class RangeIndexTest : public testing::Test {
  protected:
     NodeId AddBlock(uint32_t block, uint32_t size) {
-        EXPECT_TRUE(index_.Reserve(1));
+        EXPECT_TRUE(index_.ReserveBlock(block));
         const NodeId node = index_.AddBlock(block, Units(size));
         EXPECT_TRUE(index_.CheckInvariants());
         return node;
     }
     NodeId Take(uint32_t size, uint32_t alignment = 1) {
-        EXPECT_TRUE(index_.Reserve(2));
+        EXPECT_TRUE(index_.Reserve());
         const NodeId node = index_.Take(Units(size), alignment);
         EXPECT_TRUE(index_.CheckInvariants());
         return node;
@@ -245,6 +245,64 @@ TEST_F(RangeIndexTest, PicksTheSmallestEmptyBlockThatIsLargeEnough) {
     EXPECT_EQ(BlockOf(Take(200)), 2u);
 }
 
+TEST_F(RangeIndexTest, LeavesARestingBlockAloneWhileAnotherHasRoom) {
+    AddBlock(0, 100);
+    AddBlock(1, 1000);
+    const NodeId first = Take(90), second = Take(500);
+    ASSERT_EQ(BlockOf(first), 0u);
+    ASSERT_EQ(BlockOf(second), 1u);
+    index_.Rest(1);
+    EXPECT_EQ(BlockOf(Take(5)), 0u);
+    EXPECT_EQ(BlockOf(Take(5)), 0u);
+    EXPECT_TRUE(index_.Rests(1));
+}
+
+TEST_F(RangeIndexTest, UsesARestingBlockBeforeItFindsNothing) {
+    AddBlock(0, 100);
+    AddBlock(1, 1000);
+    const NodeId first = Take(90), second = Take(500);
+    index_.Rest(1);
+    EXPECT_EQ(BlockOf(Take(20)), 1u);
+    EXPECT_NE(BlockOf(first), BlockOf(second));
+}
+
+TEST_F(RangeIndexTest, UsesARestingBlockInUseBeforeAnEmptyOneThatIsLarger) {
+    AddBlock(0, 1000);
+    const NodeId used = Take(500);
+    AddBlock(1, 1000);
+    index_.Rest(0);
+    EXPECT_EQ(BlockOf(Take(1)), 0u);
+    EXPECT_EQ(BlockOf(used), 0u);
+}
+
+TEST_F(RangeIndexTest, PutsABlockThatHelpedOutBackToWork) {
+    AddBlock(0, 1000);
+    const NodeId used = Take(500);
+    index_.Rest(0);
+    // The first range is met in the bins of working blocks and moved; found among the resting ones.
+    ASSERT_EQ(BlockOf(Take(1)), 0u);
+    EXPECT_FALSE(index_.Rests(0));
+    EXPECT_EQ(BlockOf(used), 0u);
+}
+
+TEST_F(RangeIndexTest, DrainsARestingBlockUntilItIsWhole) {
+    AddBlock(0, 1000);
+    AddBlock(1, 1000);
+    std::vector<NodeId> resting, working;
+    for (int i = 0; i < 20; ++i)
+        (i < 10 ? resting : working).push_back(Take(100));
+    index_.Rest(BlockOf(resting[0]));
+    Release(working[0]);
+    Release(working[5]);
+    for (size_t i = 0; i + 1 < resting.size(); ++i) {
+        EXPECT_FALSE(index_.IsWholeBlock(Release(resting[i])));
+        const NodeId again = Take(100);
+        EXPECT_EQ(BlockOf(again), BlockOf(working[1])) << "what is freed there is not used again";
+        Release(again);
+    }
+    EXPECT_TRUE(index_.IsWholeBlock(Release(resting.back())));
+}
+
 TEST_F(RangeIndexTest, ReportsTheLargestRangeAcrossBlocks) {
     AddBlock(0, 64);
     AddBlock(1, 1000);
@@ -276,7 +334,7 @@ TEST_F(RangeIndexTest, KeepsPlaceWhenTheTableOfNodesGrows) {
     const NodeId first = Take(3);
     const Node* const address = &index_.Look(first);
     for (int i = 0; i < 100000; ++i) {
-        ASSERT_TRUE(index_.Reserve(2));
+        ASSERT_TRUE(index_.Reserve());
         ASSERT_NE(index_.Take(Units(1), 1), kNoNode);
     }
     EXPECT_EQ(&index_.Look(first), address);

@@ -114,6 +114,43 @@ TEST_F(PoolTest, ReachesNoDriverInTheSteadyState) {
     Free(slots);
 }
 
+// A level of a game ends, most of its resources go, and the next one churns: the blocks that are no
+// longer needed must drain although frees hit all blocks alike.
+TEST_F(PoolTest, GivesBlocksBackAfterAShrinkWhileSlotsComeAndGo) {
+    Open({.min_block_bytes = kMi, .max_block_bytes = 4 * kMi, .idle_bytes = 0});
+    std::mt19937_64 random(1);
+    const auto log_uniform = [&] {
+        const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
+        return static_cast<uint64_t>(256.0 * std::exp2(8.0 * unit));
+    };
+    const auto place = [&] {
+        Slot slot{.placement = {}, .bytes = log_uniform()};
+        EXPECT_EQ(pool_->Allocate(Ask(slot.bytes), &slot.placement), PlaceStatus::kOk);
+        return slot;
+    };
+    std::vector<Slot> slots;
+    for (int i = 0; i < 8000; ++i)
+        slots.push_back(place());
+    const uint64_t grown = source_.live_bytes;
+    for (int i = 0; i < 6000; ++i) {
+        std::swap(slots[random() % slots.size()], slots.back());
+        pool_->Free(slots.back().placement, slots.back().bytes);
+        slots.pop_back();
+    }
+    EXPECT_GT(source_.live_bytes, grown - 8 * kMi) << "a shrink at random empties hardly a block";
+    const size_t made = source_.asked.size();
+    for (int turn = 0; turn < 20; ++turn) {
+        for (Slot& slot : slots) {
+            pool_->Free(slot.placement, slot.bytes);
+            slot = place();
+        }
+    }
+    EXPECT_TRUE(pool_->CheckInvariants());
+    EXPECT_LT(source_.live_bytes, 2 * totals_.pooled.live_bytes);
+    EXPECT_LE(source_.asked.size(), made + 4) << "and hardly any had to be made again";
+    Free(slots);
+}
+
 // The workload that the project shows: 5,000 resources of 256 bytes to 1 MiB, log-uniform, and a
 // few larger ones; then one in fifty is replaced before each frame.
 TEST_F(PoolTest, ServesANaiveSceneFromTwentySixBlocks) {
