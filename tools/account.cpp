@@ -13,7 +13,6 @@ namespace {
 void AddTotals(View& view, const tessera_totals& totals) {
     view.live += totals.live;
     view.live_bytes += totals.live_bytes;
-    view.peak_bytes += totals.peak_bytes;
     view.allocations += totals.allocations;
     view.failed += totals.failed;
 }
@@ -21,7 +20,7 @@ void AddTotals(View& view, const tessera_totals& totals) {
 void AddView(View& view, const View& other) {
     view.live += other.live;
     view.live_bytes += other.live_bytes;
-    view.peak_bytes += other.peak_bytes;
+    view.peak_bytes = std::max(view.peak_bytes, other.peak_bytes);
     view.allocations += other.allocations;
     view.failed += other.failed;
     view.time_ns += other.time_ns;
@@ -80,7 +79,11 @@ Account AccountOf(const reader::Process& process) {
         const bool retired = device.state == TESSERA_DEVICE_RETIRED;
         account.devices += retired ? device.retired_devices : 1;
         if (!retired) AddName(account.device_names, device.name);
+        uint64_t app_peak_bytes = 0;
+        uint64_t driver_peak_bytes = 0;
         for (const reader::MemoryType& type : device.memory_types) {
+            app_peak_bytes += type.totals.app.peak_bytes;
+            driver_peak_bytes += type.totals.driver.peak_bytes;
             AddTotals(account.app, type.totals.app);
             AddTotals(account.driver, type.totals.driver);
             account.pooled_allocations += type.totals.pooled.allocations;
@@ -89,6 +92,8 @@ Account AccountOf(const reader::Process& process) {
             for (size_t i = 0; i < account.passed.size(); ++i)
                 account.passed[i] += type.totals.pass_through[i].allocations;
         }
+        account.app.peak_bytes = std::max(account.app.peak_bytes, app_peak_bytes);
+        account.driver.peak_bytes = std::max(account.driver.peak_bytes, driver_peak_bytes);
         AddTimes(account, device);
     }
     return account;

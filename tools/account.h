@@ -3,7 +3,7 @@
 // The few numbers about a process, or several, that a person wants first: what was asked for, what
 // the driver was asked for, and why the two differ where they do.
 //
-// Sums over devices and memory types. Threads: plain values.
+// Sums over devices and memory types, but for peaks. Threads: plain values.
 #pragma once
 
 #include <array>
@@ -19,7 +19,9 @@ namespace tessera::command {
 struct View {
     uint64_t live = 0;
     uint64_t live_bytes = 0;
-    uint64_t peak_bytes = 0;  // of each memory type; together they may never have been that high
+    // The most that one device ever held. Exact for a device with one memory type; with several
+    // their peaks are added, which need not have been at the same time.
+    uint64_t peak_bytes = 0;
     uint64_t allocations = 0;
     uint64_t failed = 0;
     uint64_t time_ns = 0;  // in vkAllocateMemory and vkFreeMemory

@@ -71,6 +71,15 @@ std::string Failure(const ProbeResult& probe) {
     return "it ends while " + step;
 }
 
+// A probe's numbers are of no further use, and would stand in `tessera ps`.
+void RemoveStatistics(const ProbeResult& probe) {
+    if (probe.pid <= 0) return;
+    const auto left = reader::ReadProcess(static_cast<uint64_t>(probe.pid));
+    if (left.ok() && left.value.state != reader::ProcessState::kLive) {
+        unlink(left.value.path.c_str());
+    }
+}
+
 class Doctor {
  public:
     explicit Doctor(const std::string& layer_path)
@@ -157,6 +166,7 @@ void Doctor::AddLog(const ProbeResult& probe) {
 // Returns: the probe's report if devices can be looked at.
 std::optional<Json> Doctor::ExamineLoader() {
     const ProbeResult probe = RunProbe(with_layer_, kLimit, ProbeLoader);
+    RemoveStatistics(probe);
     if (const std::string failure = Failure(probe); !failure.empty()) {
         const ProbeResult bare = RunProbe(without_layer_, kLimit, ProbeLoader);
         const bool ours = Failure(bare).empty();
@@ -213,10 +223,7 @@ void Doctor::ExamineDevice(uint32_t index, const Json& properties) {
     const std::string name = "'" + Printable(properties["name"].get<std::string>()) + "'";
     const ProbeResult probe = RunProbe(
         with_layer_, kLimit, [index](const TellStep& tell) { return ProbeDevice(tell, index); });
-    // The child's numbers are of no further use, and would stand in `tessera ps`.
-    const reader::Result<reader::Process> left =
-        reader::ReadProcess(static_cast<uint64_t>(probe.pid));
-    if (probe.pid > 0 && left.ok()) unlink(left.value.path.c_str());
+    RemoveStatistics(probe);
 
     Json device = {{"index", index}};
     device.update(properties);
@@ -262,7 +269,8 @@ void Doctor::DescribeDevice(const std::string& name, const Json& report) {
     }
     if (served.contains("pooled")) {
         Say(Level::kOk, "device",
-            "The device " + name + " comes up with the layer; memory is pooled in its types " +
+            "The device " + name +
+                " comes up with the layer; allocations are pooled in its memory types " +
                 served["pooled"] + ".");
     } else {
         Say(Level::kWarning, "device",

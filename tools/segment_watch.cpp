@@ -5,10 +5,12 @@
 
 #include <fcntl.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -19,6 +21,14 @@
 namespace tessera::command {
 namespace {
 
+// Makes the folder that the layer would make with the first segment, as the layer makes it: it can
+// then be watched from the start, and no process of the tree is over before it is. Where it cannot
+// be made the layer goes on to the next, and so do we.
+void MakeSegmentDirectory() {
+    for (const std::string& directory : reader::SegmentDirectories())
+        if (mkdir(directory.c_str(), S_IRWXU) == 0 || errno == EEXIST) return;
+}
+
 // How often a chain of parents is walked again because one of them ended meanwhile; each time the
 // chain is shorter.
 constexpr int kMaxWalks = 64;
@@ -27,6 +37,7 @@ constexpr int kMaxWalks = 64;
 
 SegmentWatch::SegmentWatch() : inotify_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
     family_.insert(static_cast<uint64_t>(getpid()));
+    MakeSegmentDirectory();
     WatchDirectories();
     for (std::string& path : reader::ListSegments())
         seen_.insert(std::move(path));
@@ -38,7 +49,7 @@ SegmentWatch::~SegmentWatch() {
         close(segment.file);
 }
 
-// A directory may appear only with the first process that writes to it: it is tried again.
+// A directory that is not there yet is tried again.
 void SegmentWatch::WatchDirectories() {
     if (inotify_ < 0) return;
     for (const std::string& directory : reader::SegmentDirectories()) {
@@ -68,9 +79,7 @@ void SegmentWatch::Update(const std::map<pid_t, ExitInfo>& reaped) {
     for (Segment& segment : open_) {
         // Asked first, so that what is read afterwards is the last state.
         const bool runs = ProcessRuns(segment.pid, segment.start_time);
-        if (segment.kin == Kin::kUnknown) segment.kin = KinOfLiving(segment);
-        if (segment.kin == Kin::kUnknown) segment.kin = KinOfGone(segment, reaped);
-        if (segment.kin == Kin::kFamily) family_.insert(segment.pid);
+        if (segment.kin == Kin::kUnknown) segment.kin = KinOf(segment, reaped);
         const bool ended = segment.kin == Kin::kFamily && !runs;
         if (ended) Read(segment, false);
         if (ended || segment.kin == Kin::kStranger) {
@@ -95,14 +104,33 @@ void SegmentWatch::Open(const std::string& path) {
                      .kin = Kin::kUnknown});
 }
 
+SegmentWatch::Kin SegmentWatch::KinOf(const Segment& segment,
+                                      const std::map<pid_t, ExitInfo>& reaped) {
+    const Kin kin = KinOfLiving(segment.pid, segment.start_time);
+    if (kin != Kin::kUnknown) return kin;
+    const auto is_family = [&](uint64_t pid) {
+        return family_.contains(pid) || reaped.contains(static_cast<pid_t>(pid));
+    };
+    if (is_family(segment.pid)) return Kin::kFamily;
+    const reader::Result<reader::Process> process =
+        reader::ReadSegmentFd(segment.file, segment.path);
+    if (!process.ok()) return Kin::kUnknown;
+    const uint64_t parent_pid = process.value.parent_pid;
+    if (is_family(parent_pid)) return Kin::kFamily;
+    // Whoever has the parent's number now is the parent if it is old enough.
+    const std::optional<ProcessStat> parent = ReadProcessStat(parent_pid);
+    const bool is_parent = parent && parent->start_time <= segment.start_time;
+    return is_parent ? KinOfLiving(parent_pid, parent->start_time) : Kin::kUnknown;
+}
+
 // Follows the chain of parents of a process that still exists. When one of them is gone before it
 // was asked, its child has a new parent already: the walk starts over.
-SegmentWatch::Kin SegmentWatch::KinOfLiving(const Segment& segment) {
+SegmentWatch::Kin SegmentWatch::KinOfLiving(uint64_t pid, uint64_t start_time) {
     const auto self = static_cast<uint64_t>(getpid());
     for (int walk = 0; walk < kMaxWalks; ++walk) {
-        std::optional<ProcessStat> stat = ReadProcessStat(segment.pid);
-        if (!stat || stat->start_time != segment.start_time) return Kin::kUnknown;
-        std::vector<uint64_t> chain;
+        std::optional<ProcessStat> stat = ReadProcessStat(pid);
+        if (!stat || stat->start_time != start_time) return Kin::kUnknown;
+        std::vector<uint64_t> chain = {pid};
         uint64_t next = stat->parent_pid;
         while (next > 1 && next != self) {
             chain.push_back(next);
@@ -117,17 +145,6 @@ SegmentWatch::Kin SegmentWatch::KinOfLiving(const Segment& segment) {
         if (stat) return Kin::kStranger;
     }
     return Kin::kUnknown;
-}
-
-SegmentWatch::Kin SegmentWatch::KinOfGone(const Segment& segment,
-                                          const std::map<pid_t, ExitInfo>& reaped) const {
-    const auto is_family = [&](uint64_t pid) {
-        return family_.contains(pid) || reaped.contains(static_cast<pid_t>(pid));
-    };
-    if (is_family(segment.pid)) return Kin::kFamily;
-    const reader::Result<reader::Process> process =
-        reader::ReadSegmentFd(segment.file, segment.path);
-    return process.ok() && is_family(process.value.parent_pid) ? Kin::kFamily : Kin::kUnknown;
 }
 
 void SegmentWatch::Read(const Segment& segment, bool runs) {

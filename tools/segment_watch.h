@@ -9,7 +9,9 @@
 // Whose segment it is: a segment's file name says its process. A process descends from us if its
 // chain of parents leads here; orphans come to us (supervisor.h), so that the chain of a living
 // descendant never leads past us. For one that is gone before it was looked at, the parent that its
-// segment names must be known: us, one that we reaped, or one that was seen in a chain before.
+// segment names tells: it lives and its own chain leads here, or we reaped it, or it was seen in a
+// chain before. So a process is missed only if its parent too came and went, with a parent of its
+// own to wait for it, before we were woken.
 //
 // Threads: one.
 #pragma once
@@ -73,8 +75,8 @@ class SegmentWatch {
     void DrainEvents();
     void WatchDirectories();
     void Open(const std::string& path);
-    Kin KinOfLiving(const Segment& segment);
-    Kin KinOfGone(const Segment& segment, const std::map<pid_t, ExitInfo>& reaped) const;
+    Kin KinOf(const Segment& segment, const std::map<pid_t, ExitInfo>& reaped);
+    Kin KinOfLiving(uint64_t pid, uint64_t start_time);
     void Read(const Segment& segment, bool runs);
 
     int inotify_ = -1;

@@ -35,11 +35,12 @@ std::string Numbers(const Account& account) {
     const View& app = account.app;
     const View& driver = account.driver;
     std::string text;
-    text += Line("  asked for      " + Plural(app.allocations, "allocation") + ", at most " +
-                 FormatBytes(app.peak_bytes) + " at once, in " +
-                 Time(app.time_ns, account.app_time_estimated));
+    const std::string at_once = account.devices > 1 ? " at once on a device, in " : " at once, in ";
+    text +=
+        Line("  asked for      " + Plural(app.allocations, "allocation") + ", at most " +
+             FormatBytes(app.peak_bytes) + at_once + Time(app.time_ns, account.app_time_estimated));
     text += Line("  driver made    " + Plural(driver.allocations, "allocation") + ", at most " +
-                 FormatBytes(driver.peak_bytes) + " at once, in " + FormatDuration(driver.time_ns));
+                 FormatBytes(driver.peak_bytes) + at_once + FormatDuration(driver.time_ns));
     text += Line("  pooled         " + FormatShare(account.pooled_allocations, app.allocations));
     if (const std::string passed = DescribePassThrough(account); !passed.empty()) {
         text += Line("  passed through " + passed);
