@@ -45,7 +45,8 @@ build() {
     fi
     cmake --preset release "${launcher[@]}" >"$out/configure.log" ||
         fail "the project does not configure; see $out/configure.log"
-    cmake --build --preset release
+    cmake --build --preset release --target VkLayer_tessera_suballocator tessera naive_scene \
+        VkLayer_tessera_test_present_judge
 }
 
 # run_scene NAME COMMAND...: the naive application through COMMAND (nothing to run it alone).
@@ -56,10 +57,17 @@ run_scene() {
         fail "naive_scene ended with an error in the run '$name'"
 }
 
-# run_cube COMMAND...: vkcube through COMMAND, 40 frames on a virtual screen.
+# run_cube NAME COMMAND...: vkcube through COMMAND, 40 frames on a virtual screen, under a test layer
+# that writes a hash of every picture that is presented.
 run_cube() {
-    xvfb-run --auto-servernum --server-args='-screen 0 640x480x24' "$@" vkcube --c 40 ||
-        fail "vkcube ended with an error"
+    local name=$1
+    shift
+    PRESENT_JUDGE_FILE=$PWD/$out/cube_$name.txt VK_ADD_LAYER_PATH=$PWD/build/release/test_layers \
+        VK_INSTANCE_LAYERS=VK_LAYER_TESSERA_test_present_judge \
+        xvfb-run --auto-servernum --server-args='-screen 0 640x480x24' "$@" vkcube --c 40 ||
+        fail "vkcube ended with an error in the run '$name'"
+    [[ $(grep -c '^present ' "$out/cube_$name.txt") -eq 40 ]] ||
+        fail "vkcube did not present 40 pictures in the run '$name': see $out/cube_$name.txt"
 }
 
 # The line of a run that says what was drawn.
@@ -82,12 +90,15 @@ tessera=$(checksum tessera)
 cmp "$out/alone.png" "$out/tessera.png" || fail "the pictures differ: see $out/*.png"
 
 say "vkcube, 40 frames, alone"
-run_cube
+run_cube alone
 say "vkcube, 40 frames, through tessera run"
-run_cube "$bin/tessera" run --
+run_cube tessera "$bin/tessera" run --
+cmp "$out/cube_alone.txt" "$out/cube_tessera.txt" ||
+    fail "vkcube presented other pictures: compare $out/cube_*.txt"
 
 say "Result"
 echo "Both applications ran with Tessera as they do alone."
 echo "naive_scene drew the same picture both times, byte for byte ($alone)."
+echo "vkcube presented the same 40 pictures both times."
 echo "The summaries above say how many allocations it asked for, and how few the driver saw."
 echo "Pictures and numbers: $out/alone.png $out/tessera.png $out/stats.json"

@@ -136,8 +136,9 @@ std::string AllKeys() {
 std::string Quoted(std::string_view text) {
     char printable[96];
     const EscapeResult escaped = EscapeControlCharacters(text, printable);
-    std::string quoted = "'" + std::string(printable, escaped.written);
-    return quoted + (escaped.read < text.size() ? "...'" : "'");
+    std::string quoted = "'";
+    quoted.append(printable, escaped.written).append(escaped.read < text.size() ? "...'" : "'");
+    return quoted;
 }
 
 const char* NonEmptyVariable(const char* name) noexcept {

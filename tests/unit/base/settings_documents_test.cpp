@@ -23,10 +23,11 @@ const std::string kSourceFolder = TESSERA_TEST_SOURCE_DIR;
 
 // The row of docs/settings.md that describes a key.
 std::string DocumentRow(const SettingInfo& info) {
-    std::string row = "| `" + std::string(info.key) + "` | `" + SettingEnvironmentName(info.key) +
-                      "` | " + std::string(info.valid) + " | ";
-    if (!info.initial.empty()) row += "`" + std::string(info.initial) + "`";
-    return row + " | " + std::string(info.summary) + " |";
+    std::string row = "| `";
+    row.append(info.key).append("` | `").append(SettingEnvironmentName(info.key)).append("` | ");
+    row.append(info.valid).append(" | ");
+    if (!info.initial.empty()) row.append("`").append(info.initial).append("`");
+    return row.append(" | ").append(info.summary).append(" |");
 }
 
 std::string ManifestType(SettingKind kind) {
