@@ -193,7 +193,7 @@ PlaceStatus TypePool::Grow(Arena& arena, const Fit& fit, Placement* placement) n
     growth.running = false;
     ++growth.finished;
     growth.last = attempt.status;
-    growth.refused_bytes = attempt.status == BlockStatus::kOutOfMemory ? attempt.refused_bytes : 0;
+    growth.refused_bytes = attempt.refused_bytes;
     growth.ceiling_bytes =
         NextCeilingBytes(sizes_, ceiling, attempt.memory.size_bytes, attempt.refused_bytes);
     growth_finished_.NotifyAll();

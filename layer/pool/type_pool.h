@@ -45,8 +45,8 @@ struct PoolLimits {
 // What a caller wants placed.
 struct Request {
     uint64_t requested_bytes = 0;  // the application's own figure; only counted
-    uint64_t size_bytes = 0;       // requested_bytes and its padding: a multiple of kUnitBytes
-    uint64_t alignment_bytes = 0;  // a power of two, at least kUnitBytes
+    uint64_t size_bytes = 0;       // requested_bytes and its padding; rounded up to kUnitBytes
+    uint64_t alignment_bytes = 0;  // a power of two; less than kUnitBytes counts as that
     ArenaKey key;
 };
 
@@ -63,7 +63,8 @@ struct Placement {
 
 enum class PlaceStatus : uint8_t {
     kOk,
-    kNoBlock,       // the driver gave no block, at the full size or any smaller one that would do
+    kNoBlock,       // the driver gave no block, at the full size or any smaller one that would do;
+                    // or no block could hold this: size 0 or beyond 1 TiB, a strange alignment
     kObjectLimit,   // no block because the driver's limit of memory objects is reached
     kNoHostMemory,  // the pool could not get host memory for its bookkeeping
 };
@@ -81,7 +82,9 @@ class TypePool {
     TypePool(uint32_t type_index, const PoolLimits& limits, BlockSource& source,
              tessera_type_totals& totals) noexcept;
 
-    // Gives every block back to the source, with or without live slots in it.
+    // Gives every block back to the source, with or without live slots in it. What was never freed
+    // stays live in the application's view and in `pooled`, where it can be seen as a leak.
+    // Requires: no other thread uses the pool any more.
     ~TypePool();
 
     TypePool(const TypePool&) = delete;
@@ -89,17 +92,19 @@ class TypePool {
 
     // Places `request` and counts one application allocation on success. May call the source: first
     // for a block of the size that growth suggests, after a failure for smaller ones down to what
-    // the request needs. On failure nothing changed and nothing was counted but driver failures;
-    // the caller goes on to pass the request through.
+    // the request needs (but no smaller than kSmallestBlockBytes), then, with all empty blocks
+    // given back, once more. On failure `*placement` is untouched and nothing was counted but
+    // driver failures; the caller goes on to pass the request through.
     PlaceStatus Allocate(const Request& request, Placement* placement) noexcept;
 
     // Ends a placement and counts one application free of `requested_bytes`. The range may be
     // handed out again before this returns. Gives empty blocks beyond the allowance back to the
-    // source.
+    // source, those first that have been empty longest.
     void Free(const Placement& placement, uint64_t requested_bytes) noexcept;
 
     // Places anew something that nobody has seen yet. On kOk `*to` is live and `from` is not; on
-    // failure `from` stays. Counts a moved slot and no application allocation.
+    // failure `from` stays. Counts a moved slot and no application allocation; the requested bytes
+    // of `request` are those that `from` was counted with. `to` may point to `from`.
     PlaceStatus Move(const Placement& from, const Request& request, Placement* to) noexcept;
 
     // Counts an allocation that the driver served as it came, its end, and a failure that the

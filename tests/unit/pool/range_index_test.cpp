@@ -318,8 +318,10 @@ TEST_F(RangeIndexTest, UsesNodesAgainInsteadOfGrowing) {
     NodeId limit = 0;
     for (int round = 0; round < 3; ++round) {
         std::vector<NodeId> nodes;
-        for (int i = 0; i < 5000; ++i)
-            nodes.push_back(Take(1 + static_cast<uint32_t>(i) % 50));
+        for (uint32_t i = 0; i < 5000; ++i) {
+            ASSERT_TRUE(index_.Reserve());
+            nodes.push_back(index_.Take(Units(1 + i % 50), 1));
+        }
         for (const NodeId node : nodes)
             index_.Release(node);
         EXPECT_TRUE(index_.CheckInvariants());

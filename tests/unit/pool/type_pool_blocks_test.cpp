@@ -148,7 +148,8 @@ TEST_F(PoolTest, GivesBlocksBackAfterAShrinkWhileSlotsComeAndGo) {
     EXPECT_TRUE(pool_->CheckInvariants());
     EXPECT_LT(source_.live_bytes, 2 * totals_.pooled.live_bytes);
     EXPECT_LE(source_.asked.size(), made + 4) << "and hardly any had to be made again";
-    Free(slots);
+    for (const Slot& slot : slots)
+        pool_->Free(slot.placement, slot.bytes);
 }
 
 // The workload that the project shows: 5,000 resources of 256 bytes to 1 MiB, log-uniform, and a

@@ -124,6 +124,15 @@ TEST_F(PoolTest, TriesNothingMoreWhenABlockIsUnusable) {
     Free(next);
 }
 
+TEST_F(PoolTest, KeepsItsEmptyBlocksWhenAnotherIsUnusable) {
+    Open({.min_block_bytes = kMi, .max_block_bytes = 16 * kMi, .idle_bytes = 16 * kMi});
+    Free(Allocate(256));
+    source_.script = {kUnusable};
+    Slot slot;
+    EXPECT_EQ(TryAllocate(Ask(2 * kMi), &slot), PlaceStatus::kNoBlock);
+    EXPECT_TRUE(source_.destroyed.empty());
+}
+
 TEST_F(PoolTest, GoesThroughMixedRefusalsToTheEnd) {
     Open({.min_block_bytes = kMi, .max_block_bytes = 16 * kMi, .idle_bytes = 16 * kMi});
     Free(Allocate(Ask(256, 256, {.kind = Kind::kLinear})));
