@@ -20,17 +20,6 @@
 namespace tessera::command {
 namespace {
 
-// The searching of execvp(3): a name with a slash is a path.
-std::string FindInPath(const std::string& name, const Environment& environment) {
-    if (name.find('/') != std::string::npos) return access(name.c_str(), F_OK) == 0 ? name : "";
-    std::istringstream folders(Variable(environment, "PATH").value_or("/bin:/usr/bin"));
-    for (std::string folder; std::getline(folders, folder, ':');) {
-        const std::string path = (folder.empty() ? "." : folder) + "/" + name;
-        if (access(path.c_str(), X_OK) == 0) return path;
-    }
-    return {};
-}
-
 // What makes the kernel set AT_SECURE, upon which the Vulkan loader ignores search paths.
 bool GivesRights(const std::string& path) {
     struct stat status = {};
@@ -84,9 +73,20 @@ bool ChannelIsOff(const Environment& environment) {
 
 }  // namespace
 
+std::string FindProgram(const std::string& name, const Environment& environment, int mode) {
+    if (name.empty()) return {};
+    if (name.find('/') != std::string::npos) return access(name.c_str(), F_OK) == 0 ? name : "";
+    std::istringstream folders(Variable(environment, "PATH").value_or("/bin:/usr/bin"));
+    for (std::string folder; std::getline(folders, folder, ':');) {
+        const std::string path = (folder.empty() ? "." : folder) + "/" + name;
+        if (access(path.c_str(), mode) == 0) return path;
+    }
+    return {};
+}
+
 AppFile InspectApp(const std::string& name, const Environment& environment) {
     AppFile app;
-    app.path = FindInPath(name, environment);
+    app.path = FindProgram(name, environment, X_OK);
     if (app.path.empty()) return app;
     app.elevated = GivesRights(app.path);
     InspectElf(app);

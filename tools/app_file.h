@@ -19,6 +19,11 @@ struct AppFile {
     bool static_elf = false;  // it has no dynamic loader, hence cannot load the Vulkan loader
 };
 
+// The file that execvp(3) would find for `name`: the name itself if it has a slash, else the first
+// of that name in the folders of PATH for which access(2) grants `mode` (X_OK, F_OK). Returns: an
+// empty string if there is none.
+std::string FindProgram(const std::string& name, const Environment& environment, int mode);
+
 // Looks at the file that a shell would start for `name` with the PATH of `environment`.
 AppFile InspectApp(const std::string& name, const Environment& environment);
 

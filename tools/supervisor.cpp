@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "tools/app_file.h"
 #include "tools/exit_codes.h"
 #include "tools/text.h"
 
@@ -48,13 +49,16 @@ Supervisor::StartFailure OwnFailure(int error) {
 
 Supervisor::StartFailure ExecFailure(const std::string& name, int error) {
     const std::string quoted = "'" + Printable(name) + "'";
+    const bool by_path = name.find('/') == std::string::npos;
+    const bool exists = !FindProgram(name, CurrentEnvironment(), F_OK).empty();
+    // A folder in PATH that may not be looked into makes it EACCES also where there is nothing.
+    if (by_path && !exists) {
+        return {kNoSuchCommand, quoted + " is not found in the folders that PATH names."};
+    }
     if (error != ENOENT) {
         return {kNotExecutable, quoted + " cannot be executed: " + strerror(error) + "."};
     }
-    if (name.find('/') == std::string::npos) {
-        return {kNoSuchCommand, quoted + " is not found in the folders that PATH names."};
-    }
-    if (access(name.c_str(), F_OK) == 0) {
+    if (exists) {
         return {kNoSuchCommand, quoted + " exists, but the interpreter that it names does not."};
     }
     return {kNoSuchCommand, quoted + " does not exist."};

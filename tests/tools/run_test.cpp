@@ -51,10 +51,21 @@ TEST_F(RunTest, WhatCannotBeStartedHasAShellsExitCodeAndASentence) {
         EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
     };
     expect("there-is-no-such-program", 127, "PATH");
+    expect("", 127, "PATH");
     expect(folder_ / "missing", 127, "does not exist");
     expect(folder_ / "script", 127, "interpreter");
     expect(folder_ / "data", 126, "Permission denied");
     expect(folder_.path(), 126, "cannot be executed");
+}
+
+TEST_F(RunTest, AFolderInPathThatMayNotBeLookedIntoIsPassedOver) {
+    if (geteuid() == 0) GTEST_SKIP() << "root may look into every folder";
+    std::filesystem::create_directory(folder_ / "closed");
+    std::filesystem::permissions(folder_ / "closed", std::filesystem::perms::none);
+    ProgramOptions options;
+    options.environment["PATH"] = (folder_ / "closed") + ":/usr/bin:/bin";
+    EXPECT_EQ(Run({"there-is-no-such-program"}, options).code, 127);
+    EXPECT_EQ(Run({"true"}, options).code, 0);
 }
 
 TEST_F(RunTest, WithoutAnApplicationItIsAUsageError) {
