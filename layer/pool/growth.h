@@ -21,7 +21,8 @@
 namespace tessera::pool {
 
 // No smaller block is asked for after a refusal unless the pool's first block is smaller: drivers
-// charge 64 KiB for any device memory, and an allocation that small is as well served alone.
+// charge as much for the smallest allocation of device-local memory, so that one so small is as
+// well served alone.
 inline constexpr uint64_t kSmallestBlockBytes = 64 << 10;
 
 // Limits that make sense together: whole units, 1 unit <= min <= max.

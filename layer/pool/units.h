@@ -2,11 +2,10 @@
 //
 // The unit of placement: sizes and offsets inside blocks are whole numbers of 256 bytes.
 //
-// 256 bytes because that is the largest alignment that buffers need on the GPUs of today, so that
-// nearly every request has an alignment of one unit and fits wherever its size fits; and because a
-// count of units then needs only 32 bits for any block below 1 TiB, which makes the bookkeeping of
-// a range half a cache line. An allocation of 1 byte costs 256, a sixteenth of the smallest amount
-// that a driver charges for it.
+// 256 bytes because that covers the alignments of buffers on the GPUs of today, so that nearly
+// every request has an alignment of one unit and fits wherever its size fits; and because a count
+// of units then needs only 32 bits for any block below 1 TiB, which makes what is known of a range
+// half a cache line. An allocation of 1 byte costs 256: alone, it would cost 4 KiB to 64 KiB.
 //
 // Units are a type of their own so that bytes and units cannot be mixed by accident.
 //
