@@ -87,7 +87,8 @@ TEST_F(ChannelConcurrency, EverySnapshotHasEachDeviceOnceWhileDevicesComeAndGo) 
     constexpr int kDevicesInABurst = 3;
     InstanceCreated(true);
     std::atomic<int> taken{0};
-    std::thread churn([&taken] {
+    std::atomic<bool> stop{false};
+    std::thread churn([&taken, &stop] {
         for (int burst = 0; burst < kBursts; ++burst) {
             for (int i = 0; i < kDevicesInABurst; ++i) {
                 tessera_device_record* const record = DeviceCreated(Facts());
@@ -96,12 +97,12 @@ TEST_F(ChannelConcurrency, EverySnapshotHasEachDeviceOnceWhileDevicesComeAndGo) 
                 DeviceDestroyed(record);
             }
             // Devices must not come and go faster than a slow machine can copy them.
-            for (const int before = taken.load(); taken.load() == before;)
+            for (const int before = taken.load(); taken.load() == before && !stop.load();)
                 std::this_thread::yield();
         }
     });
     uint64_t last_gone = 0;
-    while (last_gone < kBursts * kDevicesInABurst) {
+    while (last_gone < kBursts * kDevicesInABurst && !HasFailure()) {
         const auto result = Snapshot();
         if (!result.ok()) continue;
         taken.fetch_add(1);
@@ -116,7 +117,7 @@ TEST_F(ChannelConcurrency, EverySnapshotHasEachDeviceOnceWhileDevicesComeAndGo) 
         EXPECT_GE(gone, last_gone);
         last_gone = gone;
     }
-    taken.fetch_add(1);
+    stop.store(true);
     churn.join();
     InstanceDestroyed();
 }

@@ -184,6 +184,12 @@ TEST_F(ForgedSegment, EachDeviceFieldThatCountsIsChecked) {
     EXPECT_TRUE(Read().ok());
 }
 
+TEST_F(ForgedSegment, OneMemoryTypeTooManyIsRefusedWhateverLiesBehindThem) {
+    Put(kDevice1 + offsetof(tessera_device_record, totals), 0);
+    Put(kDevice1 + offsetof(tessera_device_record, type_count), TESSERA_MAX_TYPES + 1);
+    EXPECT_THAT(Read().error, HasSubstr("more memory heaps or types"));
+}
+
 TEST_F(ForgedSegment, ReasonsOfLaterVersionsAreUnknownButNoError) {
     Put(kDevice1 + offsetof(tessera_device_record, why), TESSERA_MAX_REASONS - 1);
     const reader::Result<reader::Process> result = Read();

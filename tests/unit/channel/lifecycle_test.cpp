@@ -108,6 +108,17 @@ TEST_F(ChannelLifecycle, FilesAndFoldersAreForTheirUserOnly) {
     InstanceDestroyed();
 }
 
+TEST_F(ChannelLifecycle, AMaskThatTakesTheUsersOwnRightsDoesNotHideTheSegment) {
+    ASSERT_EQ(mkdir(folder().c_str(), 0700), 0);
+    const mode_t previous = umask(0777);
+    InstanceCreated(true);
+    umask(previous);
+    struct stat status;
+    ASSERT_EQ(stat(own_path().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & ALLPERMS, 0600u);
+    InstanceDestroyed();
+}
+
 TEST_F(ChannelLifecycle, TheSegmentIsClosedWithTheLastInstanceOnly) {
     InstanceCreated(true);
     InstanceCreated(true);

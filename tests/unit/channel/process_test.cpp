@@ -63,6 +63,7 @@ TEST(ProcessRuns, ThisProcessDoesAndOneOfAnotherStartTimeDoesNot) {
 TEST(ProcessRuns, AProcessThatOnlyWaitsToBeReapedDoesNot) {
     const pid_t child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         pause();
         _exit(0);
     }

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/prctl.h>
 
 #include "support.h"
 
@@ -30,6 +31,8 @@ class Reader : public ChannelTest {
         EXPECT_EQ(pipe(ready), 0);
         const pid_t child = fork();
         if (child == 0) {
+            // A test that fails before it kills the writer must not leave it behind.
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             InstanceCreated(true);
             use(*DeviceCreated(Facts("of the child")));
             [[maybe_unused]] const ssize_t told = write(ready[1], "r", 1);
@@ -96,6 +99,25 @@ TEST_F(Reader, AWriterStoppedInTheMiddleOfAChangeIsReportedAndOneKilledThereIsRe
     ASSERT_TRUE(killed.ok()) << killed.error;
     EXPECT_TRUE(killed.value.torn);
     EXPECT_EQ(killed.value.devices[0].memory_types[0].totals.app.allocations, 1u);
+}
+
+TEST_F(Reader, AWriterStoppedWhileADeviceCameIsReportedAndOneKilledThereIsRead) {
+    const pid_t child = StartWriter([](tessera_device_record&) {});
+    const std::string path = ReadProcess(static_cast<uint64_t>(child)).value.path;
+    const int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    uint64_t sequence = 0;
+    constexpr off_t kOffset = offsetof(tessera_channel_header, sequence);
+    ASSERT_EQ(pread(file, &sequence, sizeof(sequence), kOffset), 8);
+    EXPECT_EQ(sequence % 2, 0u);
+    ++sequence;
+    ASSERT_EQ(pwrite(file, &sequence, sizeof(sequence), kOffset), 8);
+    close(file);
+    EXPECT_THAT(ReadSegment(path).error, HasSubstr("try again"));
+    Kill(child);
+    const reader::Result<reader::Process> killed = ReadSegment(path);
+    ASSERT_TRUE(killed.ok()) << killed.error;
+    EXPECT_TRUE(killed.value.torn);
+    EXPECT_THAT(killed.value.devices, SizeIs(1));
 }
 
 TEST_F(Reader, SegmentsAreListedNewestProcessFirst) {

@@ -161,6 +161,11 @@ TEST_F(ChannelRemains, WhatIsNotADeadSegmentStays) {
     const std::string inner_folder = folder() + "/" + DeadName(104);
     ASSERT_EQ(mkdir(inner_folder.c_str(), 0700), 0);
     stay.push_back(inner_folder);
+    const std::string fifo = folder() + "/" + DeadName(106);
+    ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+    const timespec long_ago[] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+    ASSERT_EQ(utimensat(AT_FDCWD, fifo.c_str(), long_ago, 0), 0);
+    stay.push_back(fifo);
     if (geteuid() == 0) {
         stay.push_back(MakeFile(DeadName(105), 1000));
         ASSERT_EQ(chown(stay.back().c_str(), 65534, 65534), 0);
