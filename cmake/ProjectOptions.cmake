@@ -6,11 +6,15 @@ if(NOT CMAKE_BUILD_TYPE)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()
 
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_EXTENSIONS OFF)
+
 add_library(project_options INTERFACE)
 target_compile_features(project_options INTERFACE cxx_std_20 c_std_11)
-set_target_properties(project_options PROPERTIES CXX_EXTENSIONS OFF)
 target_compile_options(project_options INTERFACE
     -Wall -Wextra -Wshadow -Wundef -Wconversion
+    # GCC 12 sees overlapping copies inside of std::string that cannot happen (its bug 105651).
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>
     $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
     $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-Wthread-safety -Werror=thread-safety>
     $<$<BOOL:${TESSERA_WERROR}>:-Werror>)
