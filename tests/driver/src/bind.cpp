@@ -1,31 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Binding of non-sparse resources. This is where the placement of a suballocator is judged: the
-// alignment, the memory type, the end of the memory, and linear and optimal resources that come too
-// close. A bind that breaks a rule is carried out if it has a meaning (a wrong alignment has), so
-// that the contents go wrong where they would on hardware; the violation says why.
-//
-// Both command families share the rules; their VUIDs differ in the prefix and in a few tails.
-#include "call.h"
-#include "requirements.h"
-#include "text.h"
+// Binding of buffers and images, in both command families. The rules are in bind_rules.h; the
+// families differ in the numbers of these rules only.
+#include "bind_rules.h"
 
 namespace tessera::mock {
 namespace {
-
-struct BindVuids {
-    const char* prefix;
-    const char* bound;
-    const char* sparse;
-    const char* offset_inside;
-    const char* type;
-    const char* alignment;
-    const char* size;
-    const char* dedicated_to;
-    const char* requires_dedicated;
-    const char* is_protected;
-    const char* not_protected;
-};
 
 constexpr BindVuids kBuffer = {"VUID-vkBindBufferMemory-",
                                "buffer-07459",
@@ -66,86 +46,6 @@ BindVuids ImageInfoVuids(bool plane) {
     return vuids;
 }
 
-// What is bound: the parts of a buffer or image that the rules look at.
-struct Resource {
-    const Object& object;
-    const VkMemoryRequirements& requirements;
-    Backing& backing;
-    bool linear;
-    bool sparse;
-    bool is_protected;
-    uint64_t Memory::*dedicated;  // the field that names a resource of this kind
-};
-
-void CheckPlacement(const Call& call, const BindVuids& vuids, const Resource& resource,
-                    const Memory& memory, VkDeviceSize offset) {
-    auto require = [&](bool holds, const char* tail, const std::string& sentence) {
-        call.Require(holds, std::string(vuids.prefix) + tail, sentence);
-    };
-    const VkMemoryRequirements& needs = resource.requirements;
-    const std::string where =
-        Text(resource.linear ? "linear" : "optimal", " resource ", Hex{resource.object.handle},
-             " (size ", needs.size, ", alignment ", needs.alignment, ", types ",
-             Hex{needs.memoryTypeBits}, ") at offset ", offset, " of memory ", Hex{memory.handle},
-             " (type ", memory.type_index, ", size ", memory.size_bytes, ")");
-    require(offset < memory.size_bytes, vuids.offset_inside, where);
-    require(needs.memoryTypeBits >> memory.type_index & 1, vuids.type, where);
-    require(offset % needs.alignment == 0, vuids.alignment, where);
-    require(offset <= memory.size_bytes && needs.size <= memory.size_bytes - offset, vuids.size,
-            where);
-    const bool memory_protected = memory.properties & VK_MEMORY_PROPERTY_PROTECTED_BIT;
-    require(!resource.is_protected || memory_protected, vuids.is_protected, where);
-    require(resource.is_protected || !memory_protected, vuids.not_protected, where);
-}
-
-void CheckDedicated(const Call& call, const BindVuids& vuids, const Resource& resource,
-                    const Memory& memory, VkDeviceSize offset) {
-    const bool any = memory.dedicated_buffer != 0 || memory.dedicated_image != 0;
-    const bool mine = memory.*resource.dedicated == resource.object.handle;
-    call.Require(!any || (mine && offset == 0), std::string(vuids.prefix) + vuids.dedicated_to,
-                 Text("memory ", Hex{memory.handle}, " is dedicated to another resource than ",
-                      Hex{resource.object.handle}, ", or the offset ", offset, " is not 0"));
-    const bool required = RequiresDedicated(*call.device().description, !resource.linear);
-    call.Require(
-        !required || mine, std::string(vuids.prefix) + vuids.requires_dedicated,
-        Text("resource ", Hex{resource.object.handle}, " requires a dedicated allocation"));
-}
-
-// Two resources of different kinds in one granule are as good as aliased: right only if they are
-// aliased on purpose, byte over byte.
-void CheckGranularity(const Call& call, const Resource& resource, const Memory& memory,
-                      const BoundRange& range) {
-    const VkDeviceSize granule = call.device().description->granularity;
-    const BoundRange* other = memory.granules.Conflict(range, resource.linear, granule);
-    if (other == nullptr) return;
-    call.Violation(
-        "bufferImageGranularity",
-        Text(resource.linear ? "linear" : "optimal", " resource ", Hex{range.resource}, " at ",
-             range.begin, " to ", range.end, " and ", resource.linear ? "optimal" : "linear",
-             " resource ", Hex{other->resource}, " at ", other->begin, " to ", other->end,
-             " share a granule of ", granule, " bytes in memory ", Hex{memory.handle}));
-}
-
-VkResult BindLocked(const Call& call, const BindVuids& vuids, const Resource& resource,
-                    const std::shared_ptr<Memory>& memory, VkDeviceSize offset) {
-    if (memory == nullptr || !memory->alive) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    if (!call.Require(!resource.sparse, std::string(vuids.prefix) + vuids.sparse,
-                      Text("resource ", Hex{resource.object.handle}, " is sparse")) ||
-        !call.Require(!resource.backing.bound(), std::string(vuids.prefix) + vuids.bound,
-                      Text("resource ", Hex{resource.object.handle}, " is bound already"))) {
-        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    }
-    CheckPlacement(call, vuids, resource, *memory, offset);
-    CheckDedicated(call, vuids, resource, *memory, offset);
-    const VkDeviceSize size = resource.requirements.size;
-    const BoundRange range{resource.object.handle, offset, offset + size};
-    CheckGranularity(call, resource, *memory, range);
-    memory->granules.Add(range, resource.linear, call.device().description->granularity);
-    ++memory->bound_count;
-    resource.backing.Bind(memory, offset, size);
-    return VK_SUCCESS;
-}
-
 VkResult BindBufferLocked(Call& call, const BindVuids& vuids, const char* what, VkBuffer handle,
                           const std::shared_ptr<Memory>& memory, VkDeviceSize offset) {
     auto buffer = call.Find<Buffer>(handle, what);
@@ -154,7 +54,7 @@ VkResult BindBufferLocked(Call& call, const BindVuids& vuids, const char* what, 
                                call.device().Enabled("bufferDeviceAddress");
     if (memory != nullptr) {
         call.Require(!needs_address || memory->flags & VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
-                     std::string(vuids.prefix) + "bufferDeviceAddress-03339",
+                     Text(vuids.prefix, "bufferDeviceAddress-03339"),
                      Text("memory ", Hex{memory->handle}, " lacks the device address flag"));
     }
     const Resource resource{*buffer,
@@ -167,7 +67,7 @@ VkResult BindBufferLocked(Call& call, const BindVuids& vuids, const char* what, 
     return BindLocked(call, vuids, resource, memory, offset);
 }
 
-VkResult BindPlaneLocked(const Call& call, const BindVuids& vuids, Image& image, uint32_t plane,
+VkResult BindPlaneLocked(Call& call, const BindVuids& vuids, Image& image, uint32_t plane,
                          const std::shared_ptr<Memory>& memory, VkDeviceSize offset) {
     const Resource resource{image,
                             image.planes[plane].requirements,
@@ -197,27 +97,6 @@ VkResult BindImageInfoLocked(Call& call, const VkBindImageMemoryInfo& info,
                            info.memoryOffset);
 }
 
-// Runs `bind(element, memory)` for each element of a bind call and reports each result where the
-// element asks for it. Returns the first error.
-template <class Info, class Bind>
-VkResult BindAll(Call& call, uint32_t count, const Info* infos, const char* what, Bind bind) {
-    std::vector<std::shared_ptr<Memory>> memories;
-    for (uint32_t i = 0; i < count; ++i) {
-        memories.push_back(call.UseMemory(infos[i].memory, Access::kShared, what));
-    }
-    call.Enter();
-    StateLock lock;
-    VkResult first = VK_SUCCESS;
-    for (uint32_t i = 0; i < count; ++i) {
-        const VkResult result = bind(infos[i], memories[i]);
-        if (first == VK_SUCCESS) first = result;
-        auto* status =
-            FindInChain<VkBindMemoryStatus>(infos[i].pNext, VK_STRUCTURE_TYPE_BIND_MEMORY_STATUS);
-        if (status != nullptr) *status->pResult = result;
-    }
-    return first;
-}
-
 }  // namespace
 
 VKAPI_ATTR VkResult VKAPI_CALL BindBufferMemory(VkDevice device, VkBuffer buffer,
@@ -234,12 +113,12 @@ VKAPI_ATTR VkResult VKAPI_CALL BindBufferMemory2(VkDevice device, uint32_t bindI
                                                  const VkBindBufferMemoryInfo* pBindInfos) {
     Call call(Command::kBindBufferMemory2, device);
     if (call.failed()) return call.result();
-    return BindAll(call, bindInfoCount, pBindInfos, "VkBindBufferMemoryInfo-memory",
-                   [&](const VkBindBufferMemoryInfo& info, const std::shared_ptr<Memory>& memory) {
-                       return BindBufferLocked(call, BufferInfoVuids(),
-                                               "VkBindBufferMemoryInfo-buffer", info.buffer, memory,
-                                               info.memoryOffset);
-                   });
+    return BindEach(call, bindInfoCount, pBindInfos, "VkBindBufferMemoryInfo-memory",
+                    [&](const VkBindBufferMemoryInfo& info, const std::shared_ptr<Memory>& memory) {
+                        return BindBufferLocked(call, BufferInfoVuids(),
+                                                "VkBindBufferMemoryInfo-buffer", info.buffer,
+                                                memory, info.memoryOffset);
+                    });
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL BindImageMemory(VkDevice device, VkImage image,
@@ -260,10 +139,10 @@ VKAPI_ATTR VkResult VKAPI_CALL BindImageMemory2(VkDevice device, uint32_t bindIn
                                                 const VkBindImageMemoryInfo* pBindInfos) {
     Call call(Command::kBindImageMemory2, device);
     if (call.failed()) return call.result();
-    return BindAll(call, bindInfoCount, pBindInfos, "VkBindImageMemoryInfo-memory",
-                   [&](const VkBindImageMemoryInfo& info, const std::shared_ptr<Memory>& memory) {
-                       return BindImageInfoLocked(call, info, memory);
-                   });
+    return BindEach(call, bindInfoCount, pBindInfos, "VkBindImageMemoryInfo-memory",
+                    [&](const VkBindImageMemoryInfo& info, const std::shared_ptr<Memory>& memory) {
+                        return BindImageInfoLocked(call, info, memory);
+                    });
 }
 
 }  // namespace tessera::mock

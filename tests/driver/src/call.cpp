@@ -106,6 +106,8 @@ Call::Call(Command command, VkDevice device)
 
 Call::~Call() {
     Enter();
+    for (const auto& action : after_)
+        action();
     for (auto& [marker, access] : marks_)
         marker->End(access);
 }

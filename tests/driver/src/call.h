@@ -20,6 +20,7 @@
 #ifndef TESSERA_TESTS_DRIVER_CALL_H
 #define TESSERA_TESTS_DRIVER_CALL_H
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -67,11 +68,18 @@ class Call {
         return found;
     }
 
+    // Has something done at the very end of the call, without any lock: for
+    // callbacks to the application.
+    void After(std::function<void()> action) { after_.push_back(std::move(action)); }
+
     // Records a violation of this command.
     void Violation(const std::string& vuid, const std::string& sentence) const;
 
-    // Records a violation unless `holds`; returns `holds`.
-    bool Require(bool holds, const std::string& vuid, const std::string& sentence) const {
+    // Records a violation unless `holds`; returns `holds`. Rule and sentence are
+    // anything that becomes a string (see text.h); nothing is made of them while
+    // the rule is kept.
+    template <class Vuid, class Sentence>
+    bool Require(bool holds, const Vuid& vuid, const Sentence& sentence) const {
         if (!holds) Violation(vuid, sentence);
         return holds;
     }
@@ -90,6 +98,7 @@ class Call {
     // What is marked; the shared_ptr keeps a memory that is freed meanwhile.
     std::vector<std::pair<UseMarker*, Access>> marks_;
     std::vector<std::shared_ptr<Memory>> held_;
+    std::vector<std::function<void()>> after_;
 };
 
 // The process-wide rules that calls follow; set through mock_control.h. Any thread.

@@ -46,7 +46,6 @@ constexpr Gate Ext(const char* name) {
     X(EnumeratePhysicalDeviceGroups, kInstance, Core(1, 1))                          \
     X(CreateDebugUtilsMessengerEXT, kInstance, Ext("VK_EXT_debug_utils"))            \
     X(DestroyDebugUtilsMessengerEXT, kInstance, Ext("VK_EXT_debug_utils"))           \
-    X(SubmitDebugUtilsMessageEXT, kInstance, Ext("VK_EXT_debug_utils"))              \
     X(CreateDevice, kPhysicalDevice, Core(1, 0))                                     \
     X(EnumerateDeviceExtensionProperties, kPhysicalDevice, Core(1, 0))               \
     X(GetPhysicalDeviceProperties, kPhysicalDevice, Core(1, 0))                      \
@@ -149,7 +148,33 @@ constexpr Gate Ext(const char* name) {
     X(CmdUpdateBuffer, kDevice, Core(1, 0))                                          \
     X(CmdCopyBufferToImage, kDevice, Core(1, 0))                                     \
     X(CmdCopyImageToBuffer, kDevice, Core(1, 0))                                     \
-    X(CmdPipelineBarrier, kDevice, Core(1, 0))
+    X(CmdPipelineBarrier, kDevice, Core(1, 0))                                       \
+    X(QueueSubmit2, kDevice, Core(1, 3))                                             \
+    X(GetMemoryFdKHR, kDevice, Ext("VK_KHR_external_memory_fd"))                     \
+    X(GetMemoryFdPropertiesKHR, kDevice, Ext("VK_KHR_external_memory_fd"))           \
+    X(GetMemoryHostPointerPropertiesEXT, kDevice, Ext("VK_EXT_external_memory_host")) \
+    X(CreateAccelerationStructureNV, kDevice, Ext("VK_NV_ray_tracing"))              \
+    X(DestroyAccelerationStructureNV, kDevice, Ext("VK_NV_ray_tracing"))             \
+    X(GetAccelerationStructureMemoryRequirementsNV, kDevice, Ext("VK_NV_ray_tracing")) \
+    X(BindAccelerationStructureMemoryNV, kDevice, Ext("VK_NV_ray_tracing"))          \
+    X(CreateVideoSessionKHR, kDevice, Ext("VK_KHR_video_queue"))                     \
+    X(DestroyVideoSessionKHR, kDevice, Ext("VK_KHR_video_queue"))                    \
+    X(GetVideoSessionMemoryRequirementsKHR, kDevice, Ext("VK_KHR_video_queue"))      \
+    X(BindVideoSessionMemoryKHR, kDevice, Ext("VK_KHR_video_queue"))                 \
+    X(CreateTensorARM, kDevice, Ext("VK_ARM_tensors"))                               \
+    X(DestroyTensorARM, kDevice, Ext("VK_ARM_tensors"))                              \
+    X(GetTensorMemoryRequirementsARM, kDevice, Ext("VK_ARM_tensors"))                \
+    X(BindTensorMemoryARM, kDevice, Ext("VK_ARM_tensors"))                           \
+    X(CreateDataGraphPipelineSessionARM, kDevice, Ext("VK_ARM_data_graph"))          \
+    X(DestroyDataGraphPipelineSessionARM, kDevice, Ext("VK_ARM_data_graph"))         \
+    X(GetDataGraphPipelineSessionMemoryRequirementsARM, kDevice, Ext("VK_ARM_data_graph")) \
+    X(BindDataGraphPipelineSessionMemoryARM, kDevice, Ext("VK_ARM_data_graph"))      \
+    X(DebugMarkerSetObjectNameEXT, kDevice, Ext("VK_EXT_debug_marker"))              \
+    X(DebugMarkerSetObjectTagEXT, kDevice, Ext("VK_EXT_debug_marker"))               \
+    X(CmdDebugMarkerBeginEXT, kDevice, Ext("VK_EXT_debug_marker"))                   \
+    X(CmdDebugMarkerEndEXT, kDevice, Ext("VK_EXT_debug_marker"))                     \
+    X(CmdDebugMarkerInsertEXT, kDevice, Ext("VK_EXT_debug_marker"))                  \
+    X(CmdPipelineBarrier2, kDevice, Core(1, 3))
 
 #define TESSERA_MOCK_COMMANDS(X)      \
     TESSERA_MOCK_INSTANCE_COMMANDS(X) \
@@ -196,7 +221,18 @@ constexpr Gate Ext(const char* name) {
     A(CreatePrivateDataSlotEXT, CreatePrivateDataSlot, Ext("VK_EXT_private_data"))                \
     A(DestroyPrivateDataSlotEXT, DestroyPrivateDataSlot, Ext("VK_EXT_private_data"))              \
     A(SetPrivateDataEXT, SetPrivateData, Ext("VK_EXT_private_data"))                              \
-    A(GetPrivateDataEXT, GetPrivateData, Ext("VK_EXT_private_data"))
+    A(GetPrivateDataEXT, GetPrivateData, Ext("VK_EXT_private_data"))                              \
+    A(QueueSubmit2KHR, QueueSubmit2, Ext("VK_KHR_synchronization2"))                              \
+    A(CmdPipelineBarrier2KHR, CmdPipelineBarrier2, Ext("VK_KHR_synchronization2"))                \
+    A(GetPhysicalDeviceExternalBufferPropertiesKHR, GetPhysicalDeviceExternalBufferProperties,    \
+      Ext("VK_KHR_external_memory_capabilities"))                                                 \
+    A(GetPhysicalDeviceExternalFencePropertiesKHR, GetPhysicalDeviceExternalFenceProperties,      \
+      Ext("VK_KHR_external_fence_capabilities"))                                                  \
+    A(GetPhysicalDeviceExternalSemaphorePropertiesKHR,                                            \
+      GetPhysicalDeviceExternalSemaphoreProperties,                                               \
+      Ext("VK_KHR_external_semaphore_capabilities"))                                              \
+    A(GetPhysicalDeviceToolPropertiesEXT, GetPhysicalDeviceToolProperties,                        \
+      Ext("VK_EXT_tooling_info"))
 // clang-format on
 
 // One identifier per command, aliases excluded.

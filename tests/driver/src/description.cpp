@@ -148,6 +148,34 @@ void ReadUuid(const Json& value, Description& d) {
     }
 }
 
+void ReadDeviceType(const Json& value, Description& d) {
+    static const std::map<std::string, VkPhysicalDeviceType> kTypes = {
+        {"other", VK_PHYSICAL_DEVICE_TYPE_OTHER},
+        {"integrated", VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU},
+        {"discrete", VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU},
+        {"virtual", VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU},
+        {"cpu", VK_PHYSICAL_DEVICE_TYPE_CPU}};
+    auto found = kTypes.find(value.get<std::string>());
+    if (found == kTypes.end()) Refuse("unknown device_type '" + value.get<std::string>() + "'");
+    d.type = found->second;
+}
+
+FaultRule ReadFault(const Json& value) {
+    FaultRule rule;
+    int32_t result = rule.result;
+    ReadObject(value, "faults",
+               {{"command", Into(rule.command)},
+                {"nth", Into(rule.nth)},
+                {"result", Into(result)},
+                {"sticky", Into(rule.sticky)}});
+    rule.result = static_cast<VkResult>(result);
+    const Entry* entry = FindEntry(rule.command.c_str());
+    if (entry == nullptr || !entry->returns_result || rule.nth == 0 || rule.result == VK_SUCCESS) {
+        Refuse("the fault of '" + rule.command + "' can never happen");
+    }
+    return rule;
+}
+
 Readers LimitReaders(Description& d) {
     return {{"bufferImageGranularity", AlignmentInto(d.granularity)},
             {"nonCoherentAtomSize", AlignmentInto(d.atom)},
@@ -218,6 +246,10 @@ Readers TopReaders(Description& d) {
          }},
         {"handle_seed", Into(d.handles.seed)},
         {"cost_ns", Into(d.cost_ns)},
+        {"faults", ListInto(d.faults, ReadFault)},
+        {"fill", Into(d.fill)},
+        {"vendor_id", Into(d.vendor_id)},
+        {"device_type", [&d](const Json& v) { ReadDeviceType(v, d); }},
     };
 }
 

@@ -10,13 +10,16 @@
 // An empty or missing text means preset:lavapipe_like. A JSON object starts from the preset named
 // by its "base" (lavapipe_like without one) and replaces what it names:
 //   name, api_version ("1.3.239"), driver {id, name, info, version}, device_uuid (32 hex digits),
+//   vendor_id, device_type ("cpu", "discrete", "integrated", "virtual", "other"),
 //   heaps [{size, flags[]}], memory_types [{heap, flags[], charge}], limits {name: number},
 //   alignment {uniform, storage, texel, buffer, device_address, linear_image, optimal_image},
 //   optimal_image_types [index], size_below_alignment, dedicated {prefers_from, requires_optimal},
 //   sparse, extensions [name], add_extensions [name], features [name], add_features [name],
-//   budget {percent, other_usage}, handles, handle_seed, cost_ns {command: ns}
-// Sizes are numbers of bytes or strings such as "16MiB". An unknown key, flag or preset is an
-// error: a test must not run on another device than its author thought.
+//   budget {percent, other_usage}, handles, handle_seed, cost_ns {command: ns}, fill (0 to 255),
+//   faults [{command, nth, result, sticky}] (see fail_call in mock_control.h)
+// Costs and faults are the process's: they are set whenever an instance is created. Sizes are
+// numbers of bytes or strings such as "16MiB". An unknown key, flag or preset is an error: a test
+// must not run on another device than its author thought.
 #ifndef TESSERA_TESTS_DRIVER_DESCRIPTION_H
 #define TESSERA_TESTS_DRIVER_DESCRIPTION_H
 
@@ -76,6 +79,14 @@ struct DedicatedRule {
     bool requires_optimal = false;        // every optimal image requires it
 };
 
+// A call that is to fail; see fail_call in mock_control.h.
+struct FaultRule {
+    std::string command;
+    uint64_t nth = 1;
+    VkResult result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    bool sticky = false;
+};
+
 struct Description {
     std::string name = "Tessera Mock";
     uint32_t api_version = VK_MAKE_API_VERSION(0, 1, 3, 239);
@@ -113,6 +124,10 @@ struct Description {
     VkDeviceSize budget_other_usage = 0;  // added to heapUsage: what the process holds elsewhere
     HandleRule handles;
     std::map<std::string, uint64_t> cost_ns;  // command name -> time that each call takes
+    std::vector<FaultRule> faults;
+    // What new memory holds in every byte. Other values than 0 make allocations
+    // cost their size.
+    uint8_t fill = 0;
 
     // Returns the flags of a type; `index` must be below types.size().
     VkMemoryPropertyFlags Flags(uint32_t index) const { return types[index].flags; }

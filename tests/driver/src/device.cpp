@@ -101,6 +101,12 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateDevice(VkPhysicalDevice physicalDevice,
     std::string missing;
     device->features = ReadEnabledFeatures(*pCreateInfo, physical.description->features, &missing);
     if (!missing.empty()) return VK_ERROR_FEATURE_NOT_PRESENT;
+    for (auto* item = static_cast<const VkBaseInStructure*>(pCreateInfo->pNext); item != nullptr;
+         item = item->pNext) {
+        if (item->sType != VK_STRUCTURE_TYPE_DEVICE_DEVICE_MEMORY_REPORT_CREATE_INFO_EXT) continue;
+        auto* report = reinterpret_cast<const VkDeviceDeviceMemoryReportCreateInfoEXT*>(item);
+        device->memory_listeners.push_back({report->pfnUserCallback, report->pUserData});
+    }
     MakeQueues(*device, *pCreateInfo);
     call.Enter();
     StateLock lock;

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <span>
 
+#include "late_vulkan.h"
+
 namespace tessera::mock {
 namespace {
 
@@ -33,7 +35,7 @@ struct Row {
             #member                                                                               \
     }
 
-constexpr std::array kRows = {
+const std::array kRows = {
     CORE_ROW(robustBufferAccess),
     CORE_ROW(sparseBinding),
     CORE_ROW(sparseResidencyBuffer),
@@ -62,6 +64,20 @@ constexpr std::array kRows = {
     ROW(VkPhysicalDeviceMemoryPriorityFeaturesEXT, MEMORY_PRIORITY_FEATURES_EXT, memoryPriority),
     ROW(VkPhysicalDevicePageableDeviceLocalMemoryFeaturesEXT,
         PAGEABLE_DEVICE_LOCAL_MEMORY_FEATURES_EXT, pageableDeviceLocalMemory),
+    ROW(VkPhysicalDeviceVulkan13Features, VULKAN_1_3_FEATURES, synchronization2),
+    ROW(VkPhysicalDeviceSynchronization2Features, SYNCHRONIZATION_2_FEATURES, synchronization2),
+    ROW(VkPhysicalDeviceDeviceMemoryReportFeaturesEXT, DEVICE_MEMORY_REPORT_FEATURES_EXT,
+        deviceMemoryReport),
+    ROW(VkPhysicalDeviceAddressBindingReportFeaturesEXT, ADDRESS_BINDING_REPORT_FEATURES_EXT,
+        reportAddressBinding),
+    ROW(VkPhysicalDeviceMapMemoryPlacedFeaturesEXT, MAP_MEMORY_PLACED_FEATURES_EXT,
+        memoryMapPlaced),
+    ROW(VkPhysicalDeviceMapMemoryPlacedFeaturesEXT, MAP_MEMORY_PLACED_FEATURES_EXT,
+        memoryMapRangePlaced),
+    ROW(VkPhysicalDeviceMapMemoryPlacedFeaturesEXT, MAP_MEMORY_PLACED_FEATURES_EXT,
+        memoryUnmapReserve),
+    ROW(VkPhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT,
+        ZERO_INITIALIZE_DEVICE_MEMORY_FEATURES_EXT, zeroInitializeDeviceMemory),
     ROW(VkPhysicalDeviceCoherentMemoryFeaturesAMD, COHERENT_MEMORY_FEATURES_AMD,
         deviceCoherentMemory),
 };

@@ -3,6 +3,7 @@
 // What can be done with each format: the format and image queries of a physical device. They are
 // narrower than a real driver's, and exactly what vkCreateImage here accepts.
 #include "call.h"
+#include "external.h"
 #include "two_call.h"
 
 namespace tessera::mock {
@@ -100,10 +101,20 @@ VKAPI_ATTR VkResult VKAPI_CALL GetPhysicalDeviceImageFormatProperties(
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL GetPhysicalDeviceImageFormatProperties2(
-    VkPhysicalDevice, const VkPhysicalDeviceImageFormatInfo2* pImageFormatInfo,
+    VkPhysicalDevice physicalDevice, const VkPhysicalDeviceImageFormatInfo2* pImageFormatInfo,
     VkImageFormatProperties2* pImageFormatProperties) {
     Call call(Command::kGetPhysicalDeviceImageFormatProperties2);
     if (call.failed()) return call.result();
+    auto* external = FindInChain<VkPhysicalDeviceExternalImageFormatInfo>(
+        pImageFormatInfo->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO);
+    if (external != nullptr && external->handleType != 0) {
+        const VkExternalMemoryProperties can =
+            ExternalPropertiesOf(*Of(physicalDevice).description, external->handleType);
+        if (can.externalMemoryFeatures == 0) return VK_ERROR_FORMAT_NOT_SUPPORTED;
+        auto* answer = FindInOutChain<VkExternalImageFormatProperties>(
+            pImageFormatProperties->pNext, VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES);
+        if (answer != nullptr) answer->externalMemoryProperties = can;
+    }
     return ImageFormatPropertiesOf(*pImageFormatInfo,
                                    &pImageFormatProperties->imageFormatProperties);
 }

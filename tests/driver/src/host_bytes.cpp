@@ -5,6 +5,7 @@
 #include "host_bytes.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -47,7 +48,20 @@ bool HostBytes::Obtain(size_t size_bytes, size_t alignment) {
     return true;
 }
 
+bool HostBytes::MapFile(int fd, size_t size_bytes) {
+    void* region = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (region == MAP_FAILED) return false;
+    region_ = region;
+    mapped_bytes_ = size_bytes;
+    data_ = static_cast<std::byte*>(region);
+    size_bytes_ = size_bytes;
+    file_ = fd;
+    return true;
+}
+
 void HostBytes::Release() {
+    if (file_ >= 0) close(file_);
+    file_ = -1;
     if (mapped_bytes_ != 0) {
         munmap(region_, mapped_bytes_);
     } else {

@@ -26,6 +26,10 @@ class HostBytes {
     // two. Returns false, holding nothing, if the system has none.
     bool Obtain(size_t size_bytes, size_t alignment);
 
+    // Maps a whole file instead and takes ownership of its descriptor if it
+    // succeeds.
+    bool MapFile(int fd, size_t size_bytes);
+
     // Gives the bytes back. A pointer into large ones faults from then on.
     void Release();
 
@@ -35,12 +39,15 @@ class HostBytes {
     // The first byte, or null when none are held. Owned by this object.
     std::byte* data() const { return data_; }
     size_t size() const { return size_bytes_; }
+    // The descriptor of a mapped file, or -1. Owned by this object.
+    int file() const { return file_; }
 
  private:
     std::byte* data_ = nullptr;
     size_t size_bytes_ = 0;
     void* region_ = nullptr;   // what to unmap or free; null for adopted bytes
     size_t mapped_bytes_ = 0;  // 0: from the heap
+    int file_ = -1;
 };
 
 }  // namespace tessera::mock

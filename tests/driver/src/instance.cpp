@@ -33,9 +33,13 @@ std::string DescriptionText() {
     return text == nullptr ? std::string() : std::string(text);
 }
 
-void ApplyCosts(const Description& description) {
+// Sets the rules of calls that a description brings along.
+void ApplyRules(const Description& description) {
+    for (const FaultRule& fault : description.faults) {
+        AddFault(FindEntry(fault.command.c_str())->command, fault.nth, fault.result, fault.sticky);
+    }
     for (const auto& [name, ns] : description.cost_ns) {
-        if (const Entry* entry = FindEntry(name.c_str())) SetCost(entry->command, ns);
+        SetCost(FindEntry(name.c_str())->command, ns);
     }
 }
 
@@ -133,7 +137,7 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateInstance(const VkInstanceCreateInfo* pCreat
         instance->extensions.insert(name);
     }
     for (const DescriptionPtr& description : descriptions) {
-        ApplyCosts(*description);
+        ApplyRules(*description);
         auto physical = std::make_unique<PhysicalDevice>();
         physical->instance = instance.get();
         physical->description = description;

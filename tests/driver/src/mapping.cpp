@@ -5,10 +5,15 @@
 // invalidate the second into the first, in whole atoms. A flush that was forgotten is wrong
 // contents, and an invalidate that reaches too far loses what a neighbour had written: as on real
 // hardware.
+#include "mapping.h"
+
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include "call.h"
+#include "external.h"
 #include "text.h"
 
 namespace tessera::mock {
@@ -40,8 +45,36 @@ constexpr MapVuids kMap2 = {"VkMemoryMapInfo-memory",
                             "VUID-VkMemoryMapInfo-size-07961",
                             "VUID-VkMemoryMapInfo-memory-07962"};
 
+// Maps the memory's file at an address of the application's choice, over what
+// is there.
+VkResult MapAt(const Call& call, Memory& memory, const void* chain, VkDeviceSize offset,
+               VkDeviceSize size, void** data) {
+    auto* placed =
+        FindInChain<VkMemoryMapPlacedInfoEXT>(chain, VK_STRUCTURE_TYPE_MEMORY_MAP_PLACED_INFO_EXT);
+    const HostBytes& bytes =
+        memory.host_view.data() != nullptr ? memory.host_view : memory.device_view;
+    if (!call.Require(placed != nullptr && placed->pPlacedAddress != nullptr,
+                      "VUID-VkMemoryMapInfo-flags-09570", "there is no address") ||
+        !call.Require(bytes.file() >= 0, "VUID-VkMemoryMapInfo-flags-09569",
+                      "memoryMapPlaced is off")) {
+        return VK_ERROR_MEMORY_MAP_FAILED;
+    }
+    const auto address = reinterpret_cast<uintptr_t>(placed->pPlacedAddress);
+    const bool aligned =
+        call.Require((address | offset | size) % kExternalAlignment == 0,
+                     "VUID-VkMemoryMapPlacedInfoEXT-pPlacedAddress-09577",
+                     Text("address ", Hex{address}, ", offset ", offset, ", size ", size));
+    if (!aligned) return VK_ERROR_MEMORY_MAP_FAILED;
+    void* got = mmap(placed->pPlacedAddress, static_cast<size_t>(size), PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_FIXED, bytes.file(), static_cast<off_t>(offset));
+    if (got == MAP_FAILED) return VK_ERROR_MEMORY_MAP_FAILED;
+    memory.placed_at = got;
+    *data = got;
+    return VK_SUCCESS;
+}
+
 VkResult Map(Call& call, const MapVuids& vuids, VkDeviceMemory handle, VkDeviceSize offset,
-             VkDeviceSize size, void** data) {
+             VkDeviceSize size, VkFlags flags, const void* chain, void** data) {
     *data = reinterpret_cast<void*>(static_cast<uintptr_t>(kPoison));
     auto memory = call.UseMemory(handle, Access::kExclusive, vuids.what);
     call.Enter();
@@ -57,20 +90,31 @@ VkResult Map(Call& call, const MapVuids& vuids, VkDeviceMemory handle, VkDeviceS
     good &= call.Require(size == VK_WHOLE_SIZE || size <= total - std::min(offset, total),
                          vuids.size, Text("offset ", offset, " and size ", size, " of ", total));
     if (!good) return VK_ERROR_MEMORY_MAP_FAILED;
+    const VkDeviceSize end = size == VK_WHOLE_SIZE ? total : offset + size;
+    if (flags & VK_MEMORY_MAP_PLACED_BIT_EXT) {
+        const VkResult result = MapAt(call, *memory, chain, offset, end - offset, data);
+        if (result != VK_SUCCESS) return result;
+    } else {
+        *data = memory->HostData() + offset;
+    }
     memory->mapped = true;
     memory->map_begin = offset;
-    memory->map_end = size == VK_WHOLE_SIZE ? total : offset + size;
-    *data = memory->HostData() + offset;
+    memory->map_end = end;
     return VK_SUCCESS;
 }
 
-void Unmap(Call& call, VkDeviceMemory handle, const char* what, const char* vuid) {
+VkResult Unmap(Call& call, VkDeviceMemory handle, VkFlags flags, const char* what,
+               const char* vuid) {
     auto memory = call.UseMemory(handle, Access::kExclusive, what);
     call.Enter();
     StateLock lock;
-    if (memory == nullptr) return;
+    if (memory == nullptr) return VK_SUCCESS;
+    if (!ReleasePlacedMap(*memory, flags & VK_MEMORY_UNMAP_RESERVE_BIT_EXT)) {
+        return VK_ERROR_MEMORY_MAP_FAILED;
+    }
     call.Require(memory->mapped, vuid, Text("memory ", Hex{memory->handle}, " is not mapped"));
     memory->mapped = false;
+    return VK_SUCCESS;
 }
 
 // Checks one range. Returns its end in the memory, or 0 if nothing of it can be used.
@@ -80,10 +124,10 @@ VkDeviceSize CheckRange(const Call& call, const VkMappedMemoryRange& range, cons
                       Text("memory ", Hex{memory.handle}, " is not mapped"))) {
         return 0;
     }
-    const std::string where = Text(
-        "offset ", range.offset, ", size ",
-        range.size == VK_WHOLE_SIZE ? "to the end" : std::to_string(range.size), "; mapped from ",
-        memory.map_begin, " to ", memory.map_end, " of ", memory.size_bytes, "; atom ", atom);
+    const auto where = Text("offset ", range.offset, ", size ",
+                            range.size == VK_WHOLE_SIZE ? "to the end" : std::to_string(range.size),
+                            "; mapped from ", memory.map_begin, " to ", memory.map_end, " of ",
+                            memory.size_bytes, "; atom ", atom);
     call.Require(range.offset % atom == 0, "VUID-VkMappedMemoryRange-offset-00687", where);
     const bool begins_inside = range.offset >= memory.map_begin && range.offset <= memory.map_end;
     if (range.size == VK_WHOLE_SIZE) {
@@ -126,13 +170,27 @@ VkResult CopyRanges(Call& call, uint32_t count, const VkMappedMemoryRange* range
 
 }  // namespace
 
+bool ReleasePlacedMap(Memory& memory, bool reserve) {
+    if (memory.placed_at == nullptr) return true;
+    const auto size = static_cast<size_t>(memory.map_end - memory.map_begin);
+    if (reserve) {
+        void* got = mmap(memory.placed_at, size, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+        if (got == MAP_FAILED) return false;
+    } else {
+        munmap(memory.placed_at, size);
+    }
+    memory.placed_at = nullptr;
+    return true;
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
                                          VkDeviceSize offset, VkDeviceSize size,
                                          VkMemoryMapFlags flags, void** ppData) {
     Call call(Command::kMapMemory, device);
     if (call.failed()) return call.result();
     call.Require(flags == 0, "VUID-vkMapMemory-flags-zerobitmask", Text("flags are ", flags));
-    return Map(call, kMap, memory, offset, size, ppData);
+    return Map(call, kMap, memory, offset, size, 0, nullptr, ppData);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device, const VkMemoryMapInfo* pMemoryMapInfo,
@@ -140,21 +198,20 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device, const VkMemoryMapInfo
     Call call(Command::kMapMemory2, device);
     if (call.failed()) return call.result();
     return Map(call, kMap2, pMemoryMapInfo->memory, pMemoryMapInfo->offset, pMemoryMapInfo->size,
-               ppData);
+               pMemoryMapInfo->flags, pMemoryMapInfo->pNext, ppData);
 }
 
 VKAPI_ATTR void VKAPI_CALL UnmapMemory(VkDevice device, VkDeviceMemory memory) {
     Call call(Command::kUnmapMemory, device);
-    Unmap(call, memory, "memory", "VUID-vkUnmapMemory-memory-00689");
+    Unmap(call, memory, 0, "memory", "VUID-vkUnmapMemory-memory-00689");
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL UnmapMemory2(VkDevice device,
                                             const VkMemoryUnmapInfo* pMemoryUnmapInfo) {
     Call call(Command::kUnmapMemory2, device);
     if (call.failed()) return call.result();
-    Unmap(call, pMemoryUnmapInfo->memory, "VkMemoryUnmapInfo-memory",
-          "VUID-VkMemoryUnmapInfo-memory-07964");
-    return VK_SUCCESS;
+    return Unmap(call, pMemoryUnmapInfo->memory, pMemoryUnmapInfo->flags,
+                 "VkMemoryUnmapInfo-memory", "VUID-VkMemoryUnmapInfo-memory-07964");
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL FlushMappedMemoryRanges(VkDevice device, uint32_t memoryRangeCount,

@@ -4,8 +4,12 @@
 // hardware: a full heap is an ordinary error, while asking for more than the specification allows
 // is a violation on top of the error.
 #include <algorithm>
+#include <cstring>
 
 #include "call.h"
+#include "external.h"
+#include "mapping.h"
+#include "reports.h"
 #include "requirements.h"
 #include "text.h"
 
@@ -62,34 +66,41 @@ void ReadFlags(const Call& call, const VkMemoryAllocateInfo& info, Memory& memor
                      device.Enabled("bufferDeviceAddressCaptureReplay"),
                  "VUID-VkMemoryAllocateInfo-flags-03330",
                  "bufferDeviceAddressCaptureReplay is off");
+    call.Require(!(flags->flags & VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT) ||
+                     device.Enabled("zeroInitializeDeviceMemory"),
+                 "VUID-VkMemoryAllocateFlagsInfo-flags-10759", "zeroInitializeDeviceMemory is off");
     call.Require(!(flags->flags & VK_MEMORY_ALLOCATE_DEVICE_MASK_BIT) || flags->deviceMask == 1,
                  "VUID-VkMemoryAllocateFlagsInfo-deviceMask-00675",
                  Text("deviceMask is ", flags->deviceMask, " on a device with one member"));
 }
 
-void ReadDedicatedLocked(Call& call, const VkMemoryAllocateInfo& info, Memory& memory) {
-    auto* dedicated = FindInChain<VkMemoryDedicatedAllocateInfo>(
-        info.pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO);
+// Both structures for dedicated memory have the same members after their head.
+template <class Info>
+void ReadDedicatedLocked(Call& call, const VkMemoryAllocateInfo& info, VkStructureType type,
+                         const char* prefix, Memory& memory) {
+    auto* dedicated = FindInChain<Info>(info.pNext, type);
     if (dedicated == nullptr) return;
+    const bool nv = type == VK_STRUCTURE_TYPE_DEDICATED_ALLOCATION_MEMORY_ALLOCATE_INFO_NV;
+    auto vuid = [prefix](const char* tail) { return std::string("VUID-") + prefix + tail; };
     call.Require(dedicated->image == VK_NULL_HANDLE || dedicated->buffer == VK_NULL_HANDLE,
-                 "VUID-VkMemoryDedicatedAllocateInfo-image-01432", "both handles are set");
-    auto same_size = [&](VkDeviceSize required, const char* vuid) {
-        call.Require(info.allocationSize == required, vuid,
+                 vuid(nv ? "-image-00649" : "-image-01432"), "both handles are set");
+    auto same_size = [&](VkDeviceSize required, const char* tail) {
+        call.Require(info.allocationSize == required, vuid(tail),
                      Text("allocationSize ", info.allocationSize, " differs from the resource's ",
                           required));
     };
     if (dedicated->image != VK_NULL_HANDLE) {
-        auto image = call.Find<Image>(dedicated->image, "VkMemoryDedicatedAllocateInfo-image");
+        auto image = call.Find<Image>(dedicated->image, (prefix + std::string("-image")).c_str());
         if (image == nullptr) return;
         memory.dedicated_image = image->handle;
-        same_size(image->planes[0].requirements.size,
-                  "VUID-VkMemoryDedicatedAllocateInfo-image-01433");
+        same_size(image->planes[0].requirements.size, nv ? "-image-00652" : "-image-01433");
     }
     if (dedicated->buffer != VK_NULL_HANDLE) {
-        auto buffer = call.Find<Buffer>(dedicated->buffer, "VkMemoryDedicatedAllocateInfo-buffer");
+        auto buffer =
+            call.Find<Buffer>(dedicated->buffer, (prefix + std::string("-buffer")).c_str());
         if (buffer == nullptr) return;
         memory.dedicated_buffer = buffer->handle;
-        same_size(buffer->requirements.size, "VUID-VkMemoryDedicatedAllocateInfo-buffer-01435");
+        same_size(buffer->requirements.size, nv ? "-buffer-00653" : "-buffer-01435");
     }
 }
 
@@ -144,12 +155,21 @@ VkResult CheckLimitsLocked(const Call& call, const Memory& memory) {
     return VK_SUCCESS;
 }
 
-bool ObtainBytes(const Description& d, Memory& memory) {
+VkResult ObtainBytes(const Call& call, const VkMemoryAllocateInfo& info, Memory& memory) {
+    bool done = false;
+    const VkResult result = ObtainExternal(call, info, memory, &done);
+    if (done) return result;
+    const Description& d = *call.device().description;
     const auto size = static_cast<size_t>(memory.size_bytes);
     const auto alignment = static_cast<size_t>(d.map_alignment);
-    if (!memory.device_view.Obtain(size, alignment)) return false;
+    if (!memory.device_view.Obtain(size, alignment)) return VK_ERROR_OUT_OF_HOST_MEMORY;
     const bool two_views = memory.HostVisible() && !memory.Coherent();
-    return !two_views || memory.host_view.Obtain(size, alignment);
+    if (two_views && !memory.host_view.Obtain(size, alignment)) return VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (d.fill != 0 && !(memory.flags & VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT)) {
+        std::memset(memory.device_view.data(), d.fill, size);
+        if (two_views) std::memset(memory.host_view.data(), d.fill, size);
+    }
+    return VK_SUCCESS;
 }
 
 void CountLocked(Device& device, const Memory& memory) {
@@ -191,14 +211,27 @@ VkResult Allocate(Call& call, const VkMemoryAllocateInfo& info,
     }
     ReadFlags(call, info, *memory);
     StateLock lock;
-    ReadDedicatedLocked(call, info, *memory);
-    if (VkResult result = CheckLimitsLocked(call, *memory); result != VK_SUCCESS) return result;
+    ReadDedicatedLocked<VkMemoryDedicatedAllocateInfo>(
+        call, info, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO,
+        "VkMemoryDedicatedAllocateInfo", *memory);
+    ReadDedicatedLocked<VkDedicatedAllocationMemoryAllocateInfoNV>(
+        call, info, VK_STRUCTURE_TYPE_DEDICATED_ALLOCATION_MEMORY_ALLOCATE_INFO_NV,
+        "VkDedicatedAllocationMemoryAllocateInfoNV", *memory);
+    if (VkResult result = CheckLimitsLocked(call, *memory); result != VK_SUCCESS) {
+        ReportFailureLocked(call, info.allocationSize, d.types[info.memoryTypeIndex].heap);
+        return result;
+    }
     if (!PlaceAddressLocked(call, info, *memory)) {
         return VK_ERROR_INVALID_OPAQUE_CAPTURE_ADDRESS;
     }
-    if (!ObtainBytes(d, *memory)) return VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (VkResult result = ObtainBytes(call, info, *memory); result != VK_SUCCESS) return result;
     CountLocked(device, *memory);
-    *out = FromRaw<VkDeviceMemory>(RegisterLocked(device, std::move(memory), allocator));
+    memory->report_id = device.next_report_id++;
+    *out = FromRaw<VkDeviceMemory>(RegisterLocked(device, memory, allocator));
+    ReportMemoryLocked(call, *memory,
+                       memory->imported ? VK_DEVICE_MEMORY_REPORT_EVENT_TYPE_IMPORT_EXT
+                                        : VK_DEVICE_MEMORY_REPORT_EVENT_TYPE_ALLOCATE_EXT);
+    ReportAddressLocked(call, *memory, memory->address, memory->size_bytes, true);
     return VK_SUCCESS;
 }
 
@@ -225,7 +258,12 @@ VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
     if (object == nullptr || !object->alive) return;
     call.CheckAllocator(*object, pAllocator);
     UncountLocked(call.device(), *object);
+    ReportAddressLocked(call, *object, object->address, object->size_bytes, false);
+    ReportMemoryLocked(call, *object,
+                       object->imported ? VK_DEVICE_MEMORY_REPORT_EVENT_TYPE_UNIMPORT_EXT
+                                        : VK_DEVICE_MEMORY_REPORT_EVENT_TYPE_FREE_EXT);
     UnregisterLocked(call.device(), *object);
+    ReleasePlacedMap(*object, false);
     object->device_view.Release();
     object->host_view.Release();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Commands that take any handle as 64 bits and an object type: private data, names, tags, messages;
-// and buffer device addresses. A layer that invents handles must not let one of its own through
-// here, so every handle is looked up among what is really alive.
+// Commands of a device that take any handle as 64 bits and an object type: private data, names and
+// tags of two extensions. A layer that invents handles must not let one of its own through here, so
+// every handle is looked up among what is really alive.
 #include "call.h"
 #include "text.h"
 
@@ -29,38 +29,22 @@ std::map<ObjectKey, uint64_t>* ValuesLocked(Call& call, VkPrivateDataSlot slot) 
     return &call.device().private_data[Raw(slot)];
 }
 
-Device* DeviceOfLocked(const Instance& instance, VkObjectType type, uint64_t handle) {
-    for (Device* device : TheRegistry().devices) {
-        if (device->instance == &instance && IsAliveLocked(*device, type, handle)) return device;
+void SetName(Call& call, const ObjectKey& key, const char* name, const char* vuid) {
+    const bool known = CheckTyped(call, key.first, key.second, Access::kExclusive, vuid);
+    call.Enter();
+    if (!known) return;
+    StateLock lock;
+    if (name == nullptr || *name == '\0') {
+        call.device().names.erase(key);
+    } else {
+        call.device().names[key] = name;
     }
-    return nullptr;
 }
 
-std::shared_ptr<Buffer> AddressableLocked(Call& call, const VkBufferDeviceAddressInfo& info) {
-    call.Require(call.device().Enabled("bufferDeviceAddress"),
-                 "VUID-vkGetBufferDeviceAddress-bufferDeviceAddress-03324",
-                 "bufferDeviceAddress is off");
-    auto buffer = call.Find<Buffer>(info.buffer, "VkBufferDeviceAddressInfo-buffer");
-    if (buffer == nullptr) return nullptr;
-    call.Require(buffer->info.usage & VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT,
-                 "VUID-VkBufferDeviceAddressInfo-buffer-02601",
-                 Text("buffer ", Hex{buffer->handle}, " lacks the usage"));
-    const bool ready = call.Require(buffer->backing.sparse || buffer->backing.bound(),
-                                    "VUID-VkBufferDeviceAddressInfo-buffer-02600",
-                                    Text("buffer ", Hex{buffer->handle}, " is not bound"));
-    return ready ? buffer : nullptr;
-}
-
-// Sparse buffers get a range of the address space of their own when first asked.
-VkDeviceAddress AddressOfLocked(Device& device, Buffer& buffer) {
-    if (!buffer.backing.sparse) {
-        return buffer.backing.whole().memory->address + buffer.backing.whole().offset;
-    }
-    if (buffer.sparse_address == 0) {
-        buffer.sparse_address = device.next_address;
-        device.next_address += buffer.requirements.size;
-    }
-    return buffer.sparse_address;
+// The older extension counts the objects of Vulkan 1.0 in the same order.
+VkObjectType ToObjectType(VkDebugReportObjectTypeEXT type) {
+    return type <= VK_DEBUG_REPORT_OBJECT_TYPE_COMMAND_POOL_EXT ? static_cast<VkObjectType>(type)
+                                                                : VK_OBJECT_TYPE_UNKNOWN;
 }
 
 }  // namespace
@@ -126,18 +110,8 @@ VKAPI_ATTR VkResult VKAPI_CALL
 SetDebugUtilsObjectNameEXT(VkDevice device, const VkDebugUtilsObjectNameInfoEXT* pNameInfo) {
     Call call(Command::kSetDebugUtilsObjectNameEXT, device);
     if (call.failed()) return call.result();
-    const bool known =
-        CheckTyped(call, pNameInfo->objectType, pNameInfo->objectHandle, Access::kExclusive,
-                   "VUID-VkDebugUtilsObjectNameInfoEXT-objectType-02590");
-    call.Enter();
-    if (!known) return VK_SUCCESS;
-    StateLock lock;
-    const ObjectKey key{pNameInfo->objectType, pNameInfo->objectHandle};
-    if (pNameInfo->pObjectName == nullptr || *pNameInfo->pObjectName == '\0') {
-        call.device().names.erase(key);
-    } else {
-        call.device().names[key] = pNameInfo->pObjectName;
-    }
+    SetName(call, {pNameInfo->objectType, pNameInfo->objectHandle}, pNameInfo->pObjectName,
+            "VUID-VkDebugUtilsObjectNameInfoEXT-objectType-02590");
     return VK_SUCCESS;
 }
 
@@ -150,62 +124,22 @@ SetDebugUtilsObjectTagEXT(VkDevice device, const VkDebugUtilsObjectTagInfoEXT* p
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL CreateDebugUtilsMessengerEXT(
-    VkInstance instance, const VkDebugUtilsMessengerCreateInfoEXT*,
-    const VkAllocationCallbacks* pAllocator, VkDebugUtilsMessengerEXT* pMessenger) {
-    Call call(Command::kCreateDebugUtilsMessengerEXT);
+VKAPI_ATTR VkResult VKAPI_CALL
+DebugMarkerSetObjectNameEXT(VkDevice device, const VkDebugMarkerObjectNameInfoEXT* pNameInfo) {
+    Call call(Command::kDebugMarkerSetObjectNameEXT, device);
     if (call.failed()) return call.result();
-    StateLock lock;
-    auto messenger = std::make_shared<Messenger>();
-    messenger->with_allocator = pAllocator != nullptr;
-    *pMessenger =
-        FromRaw<VkDebugUtilsMessengerEXT>(Of(instance).objects.Insert(std::move(messenger), 0));
+    SetName(call, {ToObjectType(pNameInfo->objectType), pNameInfo->object}, pNameInfo->pObjectName,
+            "VUID-VkDebugMarkerObjectNameInfoEXT-object-01492");
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR void VKAPI_CALL DestroyDebugUtilsMessengerEXT(VkInstance instance,
-                                                         VkDebugUtilsMessengerEXT messenger,
-                                                         const VkAllocationCallbacks*) {
-    Call call(Command::kDestroyDebugUtilsMessengerEXT);
-    if (messenger == VK_NULL_HANDLE) return;
-    StateLock lock;
-    auto object = Of(instance).objects.Find<Messenger>(Raw(messenger));
-    if (call.Require(object != nullptr, "VUID-vkDestroyDebugUtilsMessengerEXT-messenger-parameter",
-                     Text("messenger ", Hex{Raw(messenger)}, " is not alive"))) {
-        Of(instance).objects.Erase(*object);
-    }
-}
-
-// The loader calls the application's messengers itself; what arrives here is only looked at.
-VKAPI_ATTR void VKAPI_CALL SubmitDebugUtilsMessageEXT(
-    VkInstance instance, VkDebugUtilsMessageSeverityFlagBitsEXT, VkDebugUtilsMessageTypeFlagsEXT,
-    const VkDebugUtilsMessengerCallbackDataEXT* pCallbackData) {
-    Call call(Command::kSubmitDebugUtilsMessageEXT);
-    StateLock lock;
-    for (uint32_t i = 0; i < pCallbackData->objectCount; ++i) {
-        const VkDebugUtilsObjectNameInfoEXT& object = pCallbackData->pObjects[i];
-        if (object.objectType != Memory::kType || object.objectHandle == 0) continue;
-        call.Require(
-            DeviceOfLocked(Of(instance), object.objectType, object.objectHandle) != nullptr,
-            "VUID-VkDebugUtilsObjectNameInfoEXT-objectType-02590",
-            Text("memory ", Hex{object.objectHandle}, " belongs to no device of the instance"));
-    }
-}
-
-VKAPI_ATTR VkDeviceAddress VKAPI_CALL
-GetBufferDeviceAddress(VkDevice device, const VkBufferDeviceAddressInfo* pInfo) {
-    Call call(Command::kGetBufferDeviceAddress, device);
-    StateLock lock;
-    auto buffer = AddressableLocked(call, *pInfo);
-    return buffer == nullptr ? 0 : AddressOfLocked(call.device(), *buffer);
-}
-
-VKAPI_ATTR uint64_t VKAPI_CALL
-GetBufferOpaqueCaptureAddress(VkDevice device, const VkBufferDeviceAddressInfo* pInfo) {
-    Call call(Command::kGetBufferOpaqueCaptureAddress, device);
-    StateLock lock;
-    auto buffer = AddressableLocked(call, *pInfo);
-    return buffer == nullptr ? 0 : AddressOfLocked(call.device(), *buffer);
+VKAPI_ATTR VkResult VKAPI_CALL
+DebugMarkerSetObjectTagEXT(VkDevice device, const VkDebugMarkerObjectTagInfoEXT* pTagInfo) {
+    Call call(Command::kDebugMarkerSetObjectTagEXT, device);
+    if (call.failed()) return call.result();
+    CheckTyped(call, ToObjectType(pTagInfo->objectType), pTagInfo->object, Access::kExclusive,
+               "VUID-VkDebugMarkerObjectTagInfoEXT-object-01495");
+    return VK_SUCCESS;
 }
 
 }  // namespace tessera::mock

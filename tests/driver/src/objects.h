@@ -47,8 +47,14 @@ struct Instance : Dispatchable {
     uint32_t api_version = VK_API_VERSION_1_0;
     std::set<std::string> extensions;
     std::vector<std::unique_ptr<PhysicalDevice>> physical_devices;
-    ObjectTable objects{HandleRule{}};  // debug messengers
+    ObjectTable objects{HandleRule{}};  // messengers
     bool with_allocator = false;
+};
+
+// Who is told of a device's memory (VK_EXT_device_memory_report).
+struct MemoryListener {
+    PFN_vkDeviceMemoryReportCallbackEXT callback = nullptr;
+    void* user = nullptr;
 };
 
 // Counts of one memory type.
@@ -88,6 +94,8 @@ struct Device : Dispatchable {
     TypeTotals totals{};
     uint32_t live_allocations = 0;
     VkDeviceAddress next_address = VkDeviceAddress{1} << 40;
+    std::vector<MemoryListener> memory_listeners;
+    uint64_t next_report_id = 1;
     std::map<ObjectKey, std::string> names;
     std::map<uint64_t, std::map<ObjectKey, uint64_t>> private_data;  // by slot
     UseMarker use;
@@ -100,6 +108,10 @@ struct Device : Dispatchable {
 struct Messenger : Object {
     static constexpr VkObjectType kType = VK_OBJECT_TYPE_DEBUG_UTILS_MESSENGER_EXT;
     Messenger() : Object(kType) {}
+    VkDebugUtilsMessageSeverityFlagsEXT severities = 0;
+    VkDebugUtilsMessageTypeFlagsEXT types = 0;
+    PFN_vkDebugUtilsMessengerCallbackEXT callback = nullptr;
+    void* user = nullptr;
 };
 
 struct PrivateDataSlot : Object {

@@ -6,7 +6,9 @@
 #include <cstring>
 
 #include "call.h"
+#include "external.h"
 #include "feature_table.h"
+#include "late_vulkan.h"
 #include "two_call.h"
 
 namespace tessera::mock {
@@ -120,6 +122,10 @@ void FillPropertyStructure(const Description& d, VkBaseOutStructure* out) {
             reinterpret_cast<VkPhysicalDeviceProtectedMemoryProperties*>(out)->protectedNoFault =
                 VK_FALSE;
             break;
+        case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT:
+            reinterpret_cast<VkPhysicalDeviceExternalMemoryHostPropertiesEXT*>(out)
+                ->minImportedHostPointerAlignment = kExternalAlignment;
+            break;
         case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ROBUSTNESS_2_PROPERTIES_EXT: {
             auto* robust = reinterpret_cast<VkPhysicalDeviceRobustness2PropertiesEXT*>(out);
             robust->robustStorageBufferAccessSizeAlignment = d.robust_storage;
@@ -127,6 +133,10 @@ void FillPropertyStructure(const Description& d, VkBaseOutStructure* out) {
             break;
         }
         default:
+            if (out->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAP_MEMORY_PLACED_PROPERTIES_EXT) {
+                reinterpret_cast<VkPhysicalDeviceMapMemoryPlacedPropertiesEXT*>(out)
+                    ->minPlacedMemoryMapAlignment = kExternalAlignment;
+            }
             break;
     }
 }
@@ -233,13 +243,15 @@ VKAPI_ATTR void VKAPI_CALL GetPhysicalDeviceQueueFamilyProperties2(
               });
 }
 
-// Nothing can be shared with another process or API.
 VKAPI_ATTR void VKAPI_CALL GetPhysicalDeviceExternalBufferProperties(
-    VkPhysicalDevice, const VkPhysicalDeviceExternalBufferInfo*,
+    VkPhysicalDevice physicalDevice, const VkPhysicalDeviceExternalBufferInfo* pExternalBufferInfo,
     VkExternalBufferProperties* pExternalBufferProperties) {
     Call call(Command::kGetPhysicalDeviceExternalBufferProperties);
-    pExternalBufferProperties->externalMemoryProperties = {};
+    pExternalBufferProperties->externalMemoryProperties =
+        ExternalPropertiesOf(*Of(physicalDevice).description, pExternalBufferInfo->handleType);
 }
+
+// Fences and semaphores cannot be shared with another process or API.
 
 VKAPI_ATTR void VKAPI_CALL
 GetPhysicalDeviceExternalFenceProperties(VkPhysicalDevice, const VkPhysicalDeviceExternalFenceInfo*,

@@ -26,8 +26,8 @@ std::shared_ptr<Description> Common(const std::string& name, uint8_t uuid_tail) 
     d->driver_info = name;
     d->device_uuid = {'t', 'e', 's', 's', 'e', 'r', 'a', 'm', 'o', 'c', 'k'};
     d->device_uuid.back() = uuid_tail;
-    d->features = {"robustBufferAccess", "bufferDeviceAddress", "privateData", "maintenance4",
-                   "samplerYcbcrConversion"};
+    d->features = {"robustBufferAccess", "bufferDeviceAddress", "privateData",
+                   "maintenance4",       "synchronization2",    "samplerYcbcrConversion"};
     d->extensions = {"VK_KHR_bind_memory2",         "VK_KHR_buffer_device_address",
                      "VK_KHR_dedicated_allocation", "VK_KHR_get_memory_requirements2",
                      "VK_KHR_maintenance3",         "VK_KHR_maintenance4",

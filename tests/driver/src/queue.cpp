@@ -78,6 +78,33 @@ VKAPI_ATTR VkResult VKAPI_CALL QueueSubmit(VkQueue queue, uint32_t submitCount,
     return VK_SUCCESS;
 }
 
+VKAPI_ATTR VkResult VKAPI_CALL QueueSubmit2(VkQueue queue, uint32_t submitCount,
+                                            const VkSubmitInfo2* pSubmits, VkFence fence) {
+    Queue& target = Of(queue);
+    Call call(Command::kQueueSubmit2, target.device->handle());
+    if (call.failed()) return call.result();
+    call.UseQueue(target);
+    call.Enter();
+    StateLock lock;
+    call.Require(target.device->Enabled("synchronization2"),
+                 "VUID-vkQueueSubmit2-synchronization2-03866", "synchronization2 is off");
+    Executor executor(call);
+    for (uint32_t i = 0; i < submitCount; ++i) {
+        const VkSubmitInfo2& submit = pSubmits[i];
+        for (uint32_t j = 0; j < submit.waitSemaphoreInfoCount; ++j) {
+            WaitLocked(call, 1, &submit.pWaitSemaphoreInfos[j].semaphore);
+        }
+        for (uint32_t j = 0; j < submit.commandBufferInfoCount; ++j) {
+            ExecuteLocked(call, executor, submit.pCommandBufferInfos[j].commandBuffer);
+        }
+        for (uint32_t j = 0; j < submit.signalSemaphoreInfoCount; ++j) {
+            SignalLocked(call, 1, &submit.pSignalSemaphoreInfos[j].semaphore);
+        }
+    }
+    SignalFenceLocked(call, fence);
+    return VK_SUCCESS;
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL QueueWaitIdle(VkQueue queue) {
     Queue& target = Of(queue);
     Call call(Command::kQueueWaitIdle, target.device->handle());

@@ -5,21 +5,11 @@
 // fail as on a real driver; what is invalid is a violation besides.
 #include "resources.h"
 
-#include "call.h"
+#include "bind_rules.h"
 #include "requirements.h"
-#include "text.h"
 
 namespace tessera::mock {
 namespace {
-
-void ReleaseRangeLocked(const Device& device, const Object& resource, const Backing& backing,
-                        bool linear) {
-    const Backing::Range& range = backing.whole();
-    if (range.memory == nullptr) return;
-    range.memory->granules.Remove({resource.handle, range.offset, range.offset + range.size_bytes},
-                                  linear, device.description->granularity);
-    --range.memory->bound_count;
-}
 
 template <class T, class Handle>
 std::shared_ptr<T> DestroyLocked(Call& call, Handle handle, const char* what,
@@ -63,7 +53,7 @@ VKAPI_ATTR void VKAPI_CALL DestroyBuffer(VkDevice device, VkBuffer buffer,
     call.Enter();
     StateLock lock;
     auto object = DestroyLocked<Buffer>(call, buffer, "buffer", pAllocator);
-    if (object != nullptr) ReleaseRangeLocked(call.device(), *object, object->backing, true);
+    if (object != nullptr) UnbindLocked(call, *object, object->backing, true);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL CreateImage(VkDevice device, const VkImageCreateInfo* pCreateInfo,
@@ -107,7 +97,7 @@ VKAPI_ATTR void VKAPI_CALL DestroyImage(VkDevice device, VkImage image,
     auto object = DestroyLocked<Image>(call, image, "image", pAllocator);
     if (object == nullptr) return;
     for (const Image::Plane& plane : object->planes) {
-        ReleaseRangeLocked(call.device(), *object, plane.backing, object->linear());
+        UnbindLocked(call, *object, plane.backing, object->linear());
     }
 }
 

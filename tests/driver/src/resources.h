@@ -84,10 +84,13 @@ struct Memory : Object {
     VkDeviceAddress address = 0;         // of its first byte, in the device's address space
     std::vector<VkStructureType> chain;  // what was chained to its VkMemoryAllocateInfo
     bool imported = false;
+    VkExternalMemoryHandleTypeFlags export_types = 0;
+    uint64_t report_id = 0;  // for VK_EXT_device_memory_report; unique on the device
 
     HostBytes device_view;
     HostBytes host_view;  // held only where host and device do not see each other's writes
     bool mapped = false;
+    void* placed_at = nullptr;  // the application's address of a placed map
     VkDeviceSize map_begin = 0;
     VkDeviceSize map_end = 0;
 
@@ -164,6 +167,18 @@ struct Image : Object {
     bool linear() const { return info.tiling == VK_IMAGE_TILING_LINEAR; }
     bool disjoint() const { return info.flags & VK_IMAGE_CREATE_DISJOINT_BIT; }
     bool sparse() const { return info.flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT; }
+};
+
+// Anything else that memory is bound to: see bindable.cpp.
+struct Bindable : Object {
+    explicit Bindable(VkObjectType object_type) : Object(object_type) {}
+
+    struct Place {
+        VkMemoryRequirements requirements{};
+        Backing backing;
+    };
+    bool linear = true;
+    std::vector<Place> places;
 };
 
 struct BufferView : Object {

@@ -16,7 +16,7 @@ std::shared_ptr<Memory> MemoryOf(const Call& call, VkDeviceMemory handle) {
 // Checks offset, alignment and type of a piece of memory. Returns false if it cannot be bound.
 bool CheckMemory(const Call& call, const VkMemoryRequirements& needs, const Memory& memory,
                  VkDeviceSize offset, VkDeviceSize size, const char* match_vuid) {
-    const std::string where =
+    const auto where =
         Text("offset ", offset, " and size ", size, " of memory ", Hex{memory.handle}, " (type ",
              memory.type_index, ", size ", memory.size_bytes, "); the resource needs alignment ",
              needs.alignment, ", types ", Hex{needs.memoryTypeBits});
@@ -34,8 +34,8 @@ bool CheckMemory(const Call& call, const VkMemoryRequirements& needs, const Memo
 
 void BindRange(const Call& call, const VkMemoryRequirements& needs, Backing& backing,
                const VkSparseMemoryBind& bind) {
-    const std::string where = Text("resourceOffset ", bind.resourceOffset, ", size ", bind.size,
-                                   " of a resource of ", needs.size, ", block ", needs.alignment);
+    const auto where = Text("resourceOffset ", bind.resourceOffset, ", size ", bind.size,
+                            " of a resource of ", needs.size, ", block ", needs.alignment);
     bool good = call.Require(bind.size > 0, "VUID-VkSparseMemoryBind-size-01098", where);
     good &= call.Require(bind.resourceOffset < needs.size,
                          "VUID-VkSparseMemoryBind-resourceOffset-01099", where);
@@ -73,7 +73,7 @@ bool CheckBox(const Call& call, const Image& image, const VkSparseImageMemoryBin
     auto axis = [&](int32_t offset, uint32_t extent, uint32_t step, uint32_t size,
                     const char* offset_vuid, const char* extent_vuid) {
         const auto at = static_cast<uint32_t>(offset);
-        const std::string where =
+        const auto where =
             Text("offset ", offset, " and extent ", extent, " of ", size, ", block ", step);
         const bool starts = call.Require(offset >= 0 && at % step == 0, offset_vuid, where);
         return call.Require(extent > 0 && (extent % step == 0 || at + extent == size) &&

@@ -288,6 +288,19 @@ VKAPI_ATTR void VKAPI_CALL CmdPipelineBarrier(VkCommandBuffer commandBuffer, VkP
     }
 }
 
+VKAPI_ATTR void VKAPI_CALL CmdPipelineBarrier2(VkCommandBuffer commandBuffer,
+                                               const VkDependencyInfo* pDependencyInfo) {
+    Recording recording(Command::kCmdPipelineBarrier2, commandBuffer);
+    for (uint32_t i = 0; i < pDependencyInfo->bufferMemoryBarrierCount; ++i) {
+        recording.call.Find<Buffer>(pDependencyInfo->pBufferMemoryBarriers[i].buffer,
+                                    "VkBufferMemoryBarrier2-buffer");
+    }
+    for (uint32_t i = 0; i < pDependencyInfo->imageMemoryBarrierCount; ++i) {
+        recording.call.Find<Image>(pDependencyInfo->pImageMemoryBarriers[i].image,
+                                   "VkImageMemoryBarrier2-image");
+    }
+}
+
 // Labels are for tools that record; the driver does not.
 VKAPI_ATTR void VKAPI_CALL CmdBeginDebugUtilsLabelEXT(VkCommandBuffer commandBuffer,
                                                       const VkDebugUtilsLabelEXT*) {
@@ -301,6 +314,20 @@ VKAPI_ATTR void VKAPI_CALL CmdEndDebugUtilsLabelEXT(VkCommandBuffer commandBuffe
 VKAPI_ATTR void VKAPI_CALL CmdInsertDebugUtilsLabelEXT(VkCommandBuffer commandBuffer,
                                                        const VkDebugUtilsLabelEXT*) {
     Recording recording(Command::kCmdInsertDebugUtilsLabelEXT, commandBuffer);
+}
+
+VKAPI_ATTR void VKAPI_CALL CmdDebugMarkerBeginEXT(VkCommandBuffer commandBuffer,
+                                                  const VkDebugMarkerMarkerInfoEXT*) {
+    Recording recording(Command::kCmdDebugMarkerBeginEXT, commandBuffer);
+}
+
+VKAPI_ATTR void VKAPI_CALL CmdDebugMarkerEndEXT(VkCommandBuffer commandBuffer) {
+    Recording recording(Command::kCmdDebugMarkerEndEXT, commandBuffer);
+}
+
+VKAPI_ATTR void VKAPI_CALL CmdDebugMarkerInsertEXT(VkCommandBuffer commandBuffer,
+                                                   const VkDebugMarkerMarkerInfoEXT*) {
+    Recording recording(Command::kCmdDebugMarkerInsertEXT, commandBuffer);
 }
 
 }  // namespace tessera::mock
