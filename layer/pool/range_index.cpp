@@ -117,6 +117,8 @@ NodeId RangeIndex::Take(Units size, uint32_t alignment_units) noexcept {
     return id;
 }
 
+// The freed node survives and swallows its neighbours, so that it needs no new one. At an end of
+// the block the neighbour is node 0, which is never free.
 NodeId RangeIndex::Release(NodeId taken) noexcept {
     Node& node = At(taken);
     assert(node.state == Node::State::kTaken);
@@ -225,6 +227,7 @@ void RangeIndex::Carve(NodeId id, Units size, uint32_t alignment_units) noexcept
     }
 }
 
+// Adds a range to its bin, in front: what was freed last is the likeliest to be in a cache.
 void RangeIndex::Link(NodeId id) noexcept {
     Node& node = At(id);
     node.rests = Rests(node.block);
@@ -235,12 +238,13 @@ void RangeIndex::Link(NodeId id) noexcept {
     node.previous = kNoNode;
     node.next = head;
     At(head).previous = id;
-    if (head != kNoNode) return;
+    if (head != kNoNode) return;  // the bin is marked already
     bins.bits[bin / kBinsPerGroup] |= 1u << (bin % kBinsPerGroup);
     bins.groups |= 1u << (bin / kBinsPerGroup);
     if (bin > top_bin_) FindTop();
 }
 
+// Takes a range out of its bin. Its size must still be the one it was linked with.
 void RangeIndex::Unlink(NodeId id) noexcept {
     Node& node = At(id);
     At(node.next).previous = node.previous;
@@ -284,10 +288,11 @@ bool RangeIndex::AddChunk() noexcept {
         return false;
     }
     unused_count_ += kChunkNodes;
-    if (node_limit_ == 0) At(NewNode()).state = Node::State::kTaken;
+    if (node_limit_ == 0) At(NewNode()).state = Node::State::kTaken;  // node 0, see range_index.h
     return true;
 }
 
+// Called only when the highest bin changed, which is rare; reading it costs nothing then.
 void RangeIndex::FindTop() noexcept {
     const uint32_t working = working_.Last();
     const uint32_t resting = resting_.Last();

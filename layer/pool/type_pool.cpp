@@ -38,6 +38,7 @@ bool FitOf(const Request& request, Fit* fit) noexcept {
     return true;
 }
 
+// Returns: what the caller is told of a block that could not be had.
 PlaceStatus StatusOf(BlockStatus status) noexcept {
     return status == BlockStatus::kObjectLimit ? PlaceStatus::kObjectLimit : PlaceStatus::kNoBlock;
 }
@@ -53,6 +54,7 @@ TypePool::TypePool(uint32_t type_index, const PoolLimits& limits, BlockSource& s
       totals_(totals) {}
 
 TypePool::~TypePool() {
+    // The blocks are counted as freed first, since the source must not be called under the lock.
     std::vector<std::unique_ptr<Arena>> arenas;
     {
         MutexLock lock(mutex_);
@@ -73,6 +75,7 @@ TypePool::~TypePool() {
     }
 }
 
+// An application uses one key or a few, so that a look at each beats any table.
 inline Arena* TypePool::FindArena(const ArenaKey& key) noexcept {
     for (const auto& arena : arenas_)
         if (arena->Key() == key) return arena.get();
@@ -81,7 +84,7 @@ inline Arena* TypePool::FindArena(const ArenaKey& key) noexcept {
 
 inline void TypePool::Describe(Arena& arena, NodeId node, Placement* placement) noexcept {
     Block& block = arena.BlockOf(node);
-    if (block.live_slots == 1) idle_.Remove(block);
+    if (block.live_slots == 1) idle_.Remove(block);  // its first slot: it was empty until now
     const Node& range = arena.Index().Look(node);
     const uint64_t offset = range.offset.Bytes();
     *placement = Placement{
@@ -94,6 +97,7 @@ inline void TypePool::Describe(Arena& arena, NodeId node, Placement* placement) 
     };
 }
 
+// The free bytes are counted where they change; the largest range has to be asked for.
 inline void TypePool::PublishLargest() noexcept {
     Units largest;
     for (const auto& arena : arenas_)
@@ -177,6 +181,7 @@ PlaceStatus TypePool::Place(const Fit& fit, const ArenaKey& key, Placement* plac
 }
 
 PlaceStatus TypePool::Grow(Arena& arena, const Fit& fit, Placement* placement) noexcept {
+    // Host memory before driver memory: what fails early need not be given back.
     std::unique_ptr<Block> block(new (std::nothrow) Block);
     if (block == nullptr) return PlaceStatus::kNoHostMemory;
     Arena::Growth& growth = arena.GrowthState();
@@ -184,6 +189,7 @@ PlaceStatus TypePool::Grow(Arena& arena, const Fit& fit, Placement* placement) n
     const uint64_t smallest = SmallestBlockBytes(sizes_, need);
     const uint64_t wish = NextBlockBytes(sizes_, arena.LiveUnits() * kUnitBytes, need);
 
+    // From here to the lock's return other threads wait for `finished` to change, whatever happens.
     growth.running = true;
     const uint64_t ceiling = growth.ceiling_bytes;
     mutex_.Unlock();
@@ -204,6 +210,8 @@ PlaceStatus TypePool::Grow(Arena& arena, const Fit& fit, Placement* placement) n
     }
     if (attempt.status != BlockStatus::kOk) return StatusOf(attempt.status);
     block->memory = attempt.memory;
+    // The slot is taken under the same lock that admits the block: were it left for another round,
+    // the waiting threads could fill the block first, and this one would have to make the next.
     if (Admit(arena, block, fit, placement)) return PlaceStatus::kOk;
     mutex_.Unlock();
     source_.DestroyBlock(type_index_, attempt.memory);
@@ -239,6 +247,7 @@ bool TypePool::Admit(Arena& arena, std::unique_ptr<Block>& block, const Fit& fit
                      Placement* placement) noexcept {
     const uint64_t bytes = block->memory.size_bytes;
     const bool admitted = arena.ReserveBlock();
+    // The driver did make the block, so it is counted even if it has to go again.
     SequencedWrite write(totals_.sequence);
     CountAllocation(totals_.driver, bytes);
     if (!admitted) {
@@ -267,6 +276,8 @@ void TypePool::Unplace(const Placement& placement, BlockList* given_up) noexcept
         GiveUp(*idle_.Oldest(), given_up);
 }
 
+// The block leaves the pool and its numbers now and the driver later, in Destroy: for that moment
+// the driver's view says less than the driver holds.
 void TypePool::GiveUp(Block& block, BlockList* given_up) noexcept {
     idle_.Remove(block);
     const uint64_t bytes = block.memory.size_bytes;
