@@ -37,7 +37,8 @@ struct Survey {
 
 void Gather(Device& device, void* context) noexcept {
     Survey& survey = *static_cast<Survey*>(context);
-    if (!survey.Concerns(device)) return;
+    // Where nothing is pooled, the driver's figure is the application's.
+    if (!survey.Concerns(device) || !device.pools_memory()) return;
     for (uint32_t type = 0; type < device.memory().memoryTypeCount; ++type) {
         const pool::Occupancy occupancy = device.PoolOf(type).GetOccupancy();
         HeapBytes& heap = survey.heaps[device.memory().memoryTypes[type].heapIndex];

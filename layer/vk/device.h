@@ -6,9 +6,10 @@
 // A Device is also the BlockSource of its pools: the only place where blocks of driver memory are
 // made, mapped and given back.
 //
-// Threads: all members may be used from any thread unless said otherwise. Locks, in the order in
-// which they may nest (none is held across a call down the chain): process list > budget; every
-// other lock (a TypePool's, the slot table's, pass-through table's, private data's) is a leaf.
+// Threads: all members may be used from any thread unless said otherwise. Locks: the process lock
+// may be held while a TypePool's or the channel's is taken; these two, the slot table's, the
+// pass-through table's, the private data's and the linear images' are leaves. None is held across a
+// call down the chain.
 
 #ifndef TESSERA_LAYER_VK_DEVICE_H_
 #define TESSERA_LAYER_VK_DEVICE_H_
@@ -58,6 +59,10 @@ class Device final : public pool::BlockSource {
     const Gates& gates() const noexcept { return gates_; }
     const VkPhysicalDeviceMemoryProperties& memory() const noexcept { return memory_; }
     bool IsHostVisible(uint32_t type) const noexcept;
+    // Of a live image. In a forked child, whose locks are the parent's, the more careful answer.
+    Layout LayoutOf(VkImage image) const noexcept {
+        return InOwnProcess() && linear_images.Contains(image) ? Layout::kLinear : Layout::kOptimal;
+    }
     // Host-visible and not coherent: the application flushes and invalidates.
     bool NeedsFlush(uint32_t type) const noexcept;
     uint64_t atom_bytes() const noexcept { return atom_bytes_; }
@@ -136,8 +141,13 @@ class Device final : public pool::BlockSource {
     void Probe() noexcept;
     void* MapBlock(VkDeviceMemory memory) noexcept;
     bool ReserveObject(uint64_t limit) noexcept {
-        if (objects_.fetch_add(1, std::memory_order_relaxed) < limit) return true;
-        RemoveObject();
+        // Never above the limit, not even for a moment: another thread would be refused for it.
+        uint64_t count = objects_.load(std::memory_order_relaxed);
+        while (count < limit) {
+            if (objects_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) {
+                return true;
+            }
+        }
         return false;
     }
 

@@ -16,10 +16,8 @@
 namespace tessera {
 
 #define TESSERA_INSTANCE_COMMANDS(X)          \
-    X(CreateDevice)                           \
     X(DestroyInstance)                        \
     X(EnumerateDeviceExtensionProperties)     \
-    X(EnumeratePhysicalDevices)               \
     X(GetPhysicalDeviceImageFormatProperties) \
     X(GetPhysicalDeviceMemoryProperties)      \
     X(GetPhysicalDeviceMemoryProperties2)     \
@@ -28,59 +26,63 @@ namespace tessera {
     X(GetPhysicalDeviceProperties2)           \
     X(GetPhysicalDeviceProperties2KHR)
 
-#define TESSERA_DEVICE_COMMANDS(X)            \
-    X(AllocateMemory)                         \
-    X(BindAccelerationStructureMemoryNV)      \
-    X(BindBufferMemory)                       \
-    X(BindBufferMemory2)                      \
-    X(BindBufferMemory2KHR)                   \
-    X(BindImageMemory)                        \
-    X(BindImageMemory2)                       \
-    X(BindImageMemory2KHR)                    \
-    X(BindVideoSessionMemoryKHR)              \
-    X(CreateBuffer)                           \
-    X(CreateImage)                            \
-    X(DebugMarkerSetObjectNameEXT)            \
-    X(DebugMarkerSetObjectTagEXT)             \
-    X(DestroyBuffer)                          \
-    X(DestroyDevice)                          \
-    X(DestroyImage)                           \
-    X(DestroyPrivateDataSlot)                 \
-    X(DestroyPrivateDataSlotEXT)              \
-    X(FlushMappedMemoryRanges)                \
-    X(FreeMemory)                             \
-    X(GetBufferMemoryRequirements)            \
-    X(GetBufferMemoryRequirements2)           \
-    X(GetBufferMemoryRequirements2KHR)        \
-    X(GetDeviceBufferMemoryRequirements)      \
-    X(GetDeviceBufferMemoryRequirementsKHR)   \
-    X(GetDeviceImageMemoryRequirements)       \
-    X(GetDeviceImageMemoryRequirementsKHR)    \
-    X(GetDeviceMemoryCommitment)              \
-    X(GetDeviceMemoryOpaqueCaptureAddress)    \
-    X(GetDeviceMemoryOpaqueCaptureAddressKHR) \
-    X(GetImageMemoryRequirements)             \
-    X(GetImageMemoryRequirements2)            \
-    X(GetImageMemoryRequirements2KHR)         \
-    X(GetPrivateData)                         \
-    X(GetPrivateDataEXT)                      \
-    X(InvalidateMappedMemoryRanges)           \
-    X(MapMemory)                              \
-    X(QueueBindSparse)                        \
-    X(SetDebugUtilsObjectNameEXT)             \
-    X(SetDebugUtilsObjectTagEXT)              \
-    X(SetDeviceMemoryPriorityEXT)             \
-    X(SetPrivateData)                         \
-    X(SetPrivateDataEXT)                      \
+#define TESSERA_DEVICE_COMMANDS(X)                  \
+    X(AllocateMemory)                               \
+    X(BindAccelerationStructureMemoryNV)            \
+    X(BindBufferMemory)                             \
+    X(BindBufferMemory2)                            \
+    X(BindBufferMemory2KHR)                         \
+    X(BindImageMemory)                              \
+    X(BindImageMemory2)                             \
+    X(BindImageMemory2KHR)                          \
+    X(BindVideoSessionMemoryKHR)                    \
+    X(CreateBuffer)                                 \
+    X(CreateImage)                                  \
+    X(DebugMarkerSetObjectNameEXT)                  \
+    X(DebugMarkerSetObjectTagEXT)                   \
+    X(DestroyBuffer)                                \
+    X(DestroyDevice)                                \
+    X(DestroyImage)                                 \
+    X(DestroyPrivateDataSlot)                       \
+    X(DestroyPrivateDataSlotEXT)                    \
+    X(FlushMappedMemoryRanges)                      \
+    X(FreeMemory)                                   \
+    X(GetAccelerationStructureMemoryRequirementsNV) \
+    X(GetBufferMemoryRequirements)                  \
+    X(GetBufferMemoryRequirements2)                 \
+    X(GetBufferMemoryRequirements2KHR)              \
+    X(GetDeviceBufferMemoryRequirements)            \
+    X(GetDeviceBufferMemoryRequirementsKHR)         \
+    X(GetDeviceImageMemoryRequirements)             \
+    X(GetDeviceImageMemoryRequirementsKHR)          \
+    X(GetDeviceMemoryCommitment)                    \
+    X(GetDeviceMemoryOpaqueCaptureAddress)          \
+    X(GetDeviceMemoryOpaqueCaptureAddressKHR)       \
+    X(GetImageMemoryRequirements)                   \
+    X(GetImageMemoryRequirements2)                  \
+    X(GetImageMemoryRequirements2KHR)               \
+    X(GetPrivateData)                               \
+    X(GetPrivateDataEXT)                            \
+    X(GetVideoSessionMemoryRequirementsKHR)         \
+    X(InvalidateMappedMemoryRanges)                 \
+    X(MapMemory)                                    \
+    X(QueueBindSparse)                              \
+    X(SetDebugUtilsObjectNameEXT)                   \
+    X(SetDebugUtilsObjectTagEXT)                    \
+    X(SetDeviceMemoryPriorityEXT)                   \
+    X(SetPrivateData)                               \
+    X(SetPrivateDataEXT)                            \
     X(UnmapMemory)
 
 // Commands that the oldest headers do not declare: name and type.
-#define TESSERA_LATE_DEVICE_COMMANDS(X)               \
-    X(MapMemory2, late::PfnMapMemory2)                \
-    X(MapMemory2KHR, late::PfnMapMemory2)             \
-    X(UnmapMemory2, late::PfnUnmapMemory2)            \
-    X(UnmapMemory2KHR, late::PfnUnmapMemory2)         \
-    X(BindTensorMemoryARM, late::PfnBindTensorMemory) \
+#define TESSERA_LATE_DEVICE_COMMANDS(X)                                                  \
+    X(GetTensorMemoryRequirementsARM, late::PfnGetMemoryRequirements2)                   \
+    X(GetDataGraphPipelineSessionMemoryRequirementsARM, late::PfnGetMemoryRequirements2) \
+    X(MapMemory2, late::PfnMapMemory2)                                                   \
+    X(MapMemory2KHR, late::PfnMapMemory2)                                                \
+    X(UnmapMemory2, late::PfnUnmapMemory2)                                               \
+    X(UnmapMemory2KHR, late::PfnUnmapMemory2)                                            \
+    X(BindTensorMemoryARM, late::PfnBindTensorMemory)                                    \
     X(BindDataGraphPipelineSessionMemoryARM, late::PfnBindDataGraphPipelineSessionMemory)
 
 struct InstanceDispatch {

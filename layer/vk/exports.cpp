@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What meets the outside: the one symbol that leaves the library, and the one thing that happens when
-// the library is unloaded.
+// What meets the outside: the one symbol that leaves the library, and the one thing that happens
+// when the library is unloaded.
 
 #include <vulkan/vulkan.h>
 
@@ -14,7 +14,9 @@
 namespace __gnu_cxx {
 void __freeres();
 }
-__attribute__((destructor)) static void GiveBackExceptionReserve() { __gnu_cxx::__freeres(); }
+__attribute__((destructor)) static void GiveBackExceptionReserve() {
+    __gnu_cxx::__freeres();
+}
 
 // The loader's header declares it without noexcept, so the work is done by a function that has it.
 extern "C" VK_LAYER_EXPORT VKAPI_ATTR VkResult VKAPI_CALL

@@ -61,7 +61,9 @@ void ReadStructure(const VkBaseInStructure* link, Gates& gates) noexcept {
                 As<VkPhysicalDeviceMemoryPriorityFeaturesEXT>(link).memoryPriority != 0;
             break;
         case late::kMapMemoryPlacedFeatures:
-            gates.placed_map |= As<late::MapMemoryPlacedFeatures>(link).memoryMapPlaced != 0;
+            // A range that an unmap reserves is the application's to unmap for good: not a slot's.
+            gates.placed_map |= As<late::MapMemoryPlacedFeatures>(link).memoryMapPlaced != 0 ||
+                                As<late::MapMemoryPlacedFeatures>(link).memoryUnmapReserve != 0;
             break;
         case late::kDescriptorHeapFeatures:
             gates.descriptor_heap |= As<late::DescriptorHeapFeatures>(link).descriptorHeap != 0;

@@ -22,7 +22,8 @@ struct Gates {
     // opaque capture address (VUID-VkDeviceMemoryOpaqueCaptureAddressInfo-memory-03336), and must
     // be reproducible.
     bool capture_replay = false;
-    // memoryMapPlaced: host-visible memory may be mapped at an address of the application's choice.
+    // memoryMapPlaced or memoryUnmapReserve: the application has a say in where host-visible memory
+    // is mapped, or keeps the addresses when it is unmapped.
     bool placed_map = false;
     // sparseBinding: memory is bound in blocks of 64 KiB (spec: "Standard Sparse Image Block
     // Shapes").

@@ -61,6 +61,10 @@ struct BindMemoryStatus {
     VkResult* pResult;
 };
 
+// vkGetTensorMemoryRequirementsARM and vkGetDataGraphPipelineSessionMemoryRequirementsARM: what
+// they ask about is of no interest here, and both answer in the same form.
+using PfnGetMemoryRequirements2 = void(VKAPI_PTR*)(VkDevice, const void*, VkMemoryRequirements2*);
+
 // VK_ARM_tensors.
 struct BindTensorMemoryInfo {
     VkStructureType sType;

@@ -13,7 +13,8 @@ namespace tessera {
 
 inline constexpr char kLayerDescription[] =
     "Suballocates device memory for unmodified applications";
-inline constexpr uint32_t kLayerImplementationVersion = 1;
+// Made of the project's version, for the manifests too.
+inline constexpr uint32_t kLayerImplementationVersion = TESSERA_IMPLEMENTATION_VERSION;
 
 }  // namespace tessera
 

@@ -68,6 +68,7 @@ std::unique_ptr<Instance> RemoveInstance(VkInstance handle) noexcept {
         // The loader unloads the library next. Destroyed instances have no live devices.
         instances.Clear();
         devices.Clear();
+        first_device = nullptr;
         ShutdownLog();
     }
     return std::unique_ptr<Instance>(instance);

@@ -42,7 +42,8 @@ inline Device* FindDevice(Handle handle) noexcept {
     return process_internal::devices.Find(DispatchKey(handle));
 }
 
-// To be called first thing in vkCreateInstance: notices a forked child and makes the state its own.
+// To be called before a new instance or device becomes the layer's: notices a forked child and
+// makes the process-wide state its own.
 void EnterLayer() noexcept;
 
 // Takes over an instance or device that was created below. False without host memory.

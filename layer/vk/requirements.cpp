@@ -119,34 +119,39 @@ uint64_t RequirementBook::Minimum(uint32_t type, pool::Kind kind,
     return minimum;
 }
 
-PlacementRule RequirementBook::Place(uint32_t type, uint64_t size,
-                                     VkMemoryAllocateFlags flags) const noexcept {
-    const TypeFacts& facts = types_[type];
+PlacementRule RequirementBook::Finish(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags,
+                                      pool::Kind kind, uint64_t alignment) const noexcept {
+    const uint64_t minimum = Minimum(type, kind, flags);
     PlacementRule rule;
-    rule.kind = facts.AdmitsOptimal() ? pool::Kind::kAny : pool::Kind::kLinear;
-    uint64_t wanted = std::min(std::bit_floor(size), facts.Alignment());
-
-    const bool host_visible = (type_flags_[type] & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0;
-    if (!host_visible && size < std::max(facts.Alignment(), limits_.granularity) &&
-        learned_.Contains(size)) {
-        if (size < facts.SmallestOptimal()) rule.kind = pool::Kind::kLinear;
-        wanted = facts.AlignmentWithin(size);
-    }
-    const uint64_t minimum = Minimum(type, rule.kind, flags);
-    rule.alignment_bytes = std::max(minimum, wanted);
+    rule.kind = kind;
+    rule.alignment_bytes = std::max(minimum, alignment);
     rule.padded_bytes = AlignUp(size, minimum);
     return rule;
 }
 
+PlacementRule RequirementBook::Place(uint32_t type, uint64_t size,
+                                     VkMemoryAllocateFlags flags) const noexcept {
+    const TypeFacts& facts = types_[type];
+    pool::Kind kind = facts.AdmitsOptimal() ? pool::Kind::kAny : pool::Kind::kLinear;
+    // What is known to fit must suit, also where a driver's sizes are below its alignments.
+    const uint64_t known = facts.AlignmentWithin(size);
+    const bool host_visible = (type_flags_[type] & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0;
+    if (!host_visible && size < std::max(facts.Alignment(), limits_.granularity) &&
+        learned_.Contains(size)) {
+        if (size < facts.SmallestOptimal()) kind = pool::Kind::kLinear;
+        return Finish(type, size, flags, kind, known);
+    }
+    const uint64_t unknown = std::min(std::bit_floor(size), facts.Alignment());
+    return Finish(type, size, flags, kind, std::max(known, unknown));
+}
+
 PlacementRule RequirementBook::PlaceFor(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags,
-                                        uint64_t alignment) const noexcept {
-    PlacementRule rule;
-    rule.kind = types_[type].AdmitsOptimal() ? pool::Kind::kAny : pool::Kind::kLinear;
-    const uint64_t minimum = Minimum(type, rule.kind, flags);
-    rule.alignment_bytes =
-        std::max({minimum, alignment, std::min(std::bit_floor(size), types_[type].Alignment())});
-    rule.padded_bytes = AlignUp(size, minimum);
-    return rule;
+                                        uint64_t alignment, Layout layout) const noexcept {
+    const TypeFacts& facts = types_[type];
+    const bool isolated = layout == Layout::kOptimal || facts.AdmitsOptimal();
+    const uint64_t unknown = std::min(std::bit_floor(size), facts.Alignment());
+    return Finish(type, size, flags, isolated ? pool::Kind::kAny : pool::Kind::kLinear,
+                  std::max({alignment, unknown, facts.AlignmentWithin(size)}));
 }
 
 }  // namespace tessera

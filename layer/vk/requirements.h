@@ -128,12 +128,15 @@ class RequirementBook {
 
     // The rule for a slot that moves because a bind found its place wanting.
     PlacementRule PlaceFor(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags,
-                           uint64_t alignment) const noexcept;
+                           uint64_t alignment, Layout layout) const noexcept;
 
     uint64_t granularity() const noexcept { return limits_.granularity; }
+    uint64_t LargestAlignment(uint32_t type) const noexcept { return types_[type].Alignment(); }
 
  private:
     uint64_t Minimum(uint32_t type, pool::Kind kind, VkMemoryAllocateFlags flags) const noexcept;
+    PlacementRule Finish(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags, pool::Kind kind,
+                         uint64_t alignment) const noexcept;
 
     TypeFacts types_[VK_MAX_MEMORY_TYPES];
     LearnedSizes learned_;

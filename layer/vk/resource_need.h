@@ -60,9 +60,7 @@ class ImageNeed final : public ResourceNeed {
         query_(device_.handle, &info, &requirements);
         return requirements.memoryRequirements.alignment;
     }
-    Layout ResourceLayout() noexcept override {
-        return device_.linear_images.Contains(image_) ? Layout::kLinear : Layout::kOptimal;
-    }
+    Layout ResourceLayout() noexcept override { return device_.LayoutOf(image_); }
 
  private:
     const Device& device_;
@@ -71,12 +69,13 @@ class ImageNeed final : public ResourceNeed {
     PFN_vkGetImageMemoryRequirements2 query_;
 };
 
-// A resource whose requirement the layer does not ask for: an acceleration structure, a video
-// session, a tensor. 256 bytes suit all of them on known drivers; a slot that nobody has seen is
-// still moved to granules of its own.
+// A resource whose requirement is not asked for again at the bind: an acceleration structure, a
+// video session, a tensor. Valid use queries it before, and what was learned then is in the largest
+// alignment of its types.
 class UnknownNeed final : public ResourceNeed {
  public:
     uint64_t Alignment() noexcept override { return kMinimumAlignment; }
+    uint64_t PreferredAlignment(uint64_t largest) noexcept override { return largest; }
     Layout ResourceLayout() noexcept override { return Layout::kOptimal; }
 };
 

@@ -17,12 +17,14 @@ namespace tessera {
 namespace {
 
 // True if the caller now owns the transition of a floating slot; false if the slot is pinned.
-bool BeginSettling(Slot& slot) noexcept {
+bool BeginSettling(const Device& device, Slot& slot) noexcept {
     for (;;) {
         SlotState state = slot.state.load(std::memory_order_acquire);
         if (state == SlotState::kPinned) return false;
         // Settling lasts a few loads, or in the rare case of a move as long as an allocation.
+        // In a forked child the thread that was at it may not exist: its slot is as if pinned.
         if (state == SlotState::kSettling) {
+            if (!device.InOwnProcess()) return false;
             sched_yield();
             continue;
         }
@@ -35,9 +37,12 @@ bool BeginSettling(Slot& slot) noexcept {
 
 // Whether the slot's present place suits the resource.
 // Requires: the place does not change meanwhile (pinned, or settled by the caller).
-bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept {
+bool Suits(const Device& device, const Slot& slot, ResourceNeed& need, bool can_move) noexcept {
     if (device.book.SuitsAll(slot.type_index, slot.alignment_bytes, slot.key.kind)) return true;
-    if (!IsAligned(slot.place.offset_bytes, need.Alignment())) return false;
+    const uint64_t alignment =
+        can_move ? need.PreferredAlignment(device.book.LargestAlignment(slot.type_index))
+                 : need.Alignment();
+    if (!IsAligned(slot.place.offset_bytes, alignment)) return false;
     if (slot.key.kind == pool::Kind::kAny) return true;
     // A slot among linear neighbours may still fill its granules alone.
     const uint64_t granularity = device.book.granularity();
@@ -46,42 +51,59 @@ bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept 
             IsAligned(slot.place.size_bytes, granularity));
 }
 
+// How an attempt to settle a slot ended.
+enum class Outcome {
+    kPlaced,
+    kNoMemory,  // a better place would have taken a block that could not be had
+    kUnsuited,  // it is pinned where it does not suit
+};
+
 // Places the slot anew so that it suits the resource.
 // Requires: the caller is settling the slot.
-bool Move(Device& device, Slot& slot, ResourceNeed& need) noexcept {
+Outcome Move(Device& device, Slot& slot, ResourceNeed& need) noexcept {
     // In a forked child the pool's locks are the parent's.
-    if (!device.InOwnProcess()) return false;
+    if (!device.InOwnProcess()) return Outcome::kUnsuited;
+    const uint64_t alignment = std::max(
+        kMinimumAlignment, need.PreferredAlignment(device.book.LargestAlignment(slot.type_index)));
     const PlacementRule rule =
         device.book.PlaceFor(slot.type_index, slot.requested_bytes, slot.key.allocate_flags,
-                             std::max(need.Alignment(), kMinimumAlignment));
+                             alignment, need.ResourceLayout());
     pool::Request request;
     request.requested_bytes = slot.requested_bytes;
     request.size_bytes = rule.padded_bytes;
     request.alignment_bytes = rule.alignment_bytes;
     request.key = slot.key;
     request.key.kind = rule.kind;
+    pool::TypePool& pool = device.PoolOf(slot.type_index);
     pool::Placement place;
-    if (device.PoolOf(slot.type_index).Move(slot.place, request, &place) !=
-        pool::PlaceStatus::kOk) {
-        return false;
+    pool::PlaceStatus status = pool.Move(slot.place, request, &place);
+    // As for an allocation: what idles elsewhere on the device goes before an error is told.
+    if (status != pool::PlaceStatus::kOk && device.ReleaseEmptyBlocks() != 0) {
+        status = pool.Move(slot.place, request, &place);
     }
+    if (status != pool::PlaceStatus::kOk) return Outcome::kNoMemory;
     slot.place = place;
     slot.key = request.key;
     slot.alignment_bytes = rule.alignment_bytes;
-    return true;
+    return Outcome::kPlaced;
 }
 
-bool PinFor(Device& device, Slot& slot, ResourceNeed& need) noexcept {
-    if (!BeginSettling(slot)) return Suits(device, slot, need);
-    const bool placed = Suits(device, slot, need) || Move(device, slot, need);
-    slot.state.store(placed ? SlotState::kPinned : SlotState::kFloating, std::memory_order_release);
-    return placed;
+Outcome PinFor(Device& device, Slot& slot, ResourceNeed& need) noexcept {
+    if (!BeginSettling(device, slot)) {
+        return Suits(device, slot, need, /*can_move=*/false) ? Outcome::kPlaced
+                                                             : Outcome::kUnsuited;
+    }
+    const Outcome outcome = Suits(device, slot, need) ? Outcome::kPlaced : Move(device, slot, need);
+    slot.state.store(outcome == Outcome::kPlaced ? SlotState::kPinned : SlotState::kFloating,
+                     std::memory_order_release);
+    return outcome;
 }
 
 }  // namespace
 
-void Pin(Slot& slot) noexcept {
-    if (BeginSettling(slot)) slot.state.store(SlotState::kPinned, std::memory_order_release);
+void Pin(const Device& device, Slot& slot) noexcept {
+    if (BeginSettling(device, slot))
+        slot.state.store(SlotState::kPinned, std::memory_order_release);
 }
 
 void LogStale(const char* command, VkDeviceMemory memory) noexcept {
@@ -100,7 +122,9 @@ VkResult TranslateBind(Device& device, VkDeviceMemory memory, VkDeviceSize offse
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     Slot& slot = *found.slot;
-    if (!PinFor(device, slot, need)) {
+    const Outcome outcome = PinFor(device, slot, need);
+    if (outcome == Outcome::kNoMemory) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    if (outcome == Outcome::kUnsuited) {
         if (device.InOwnProcess()) device.PoolOf(slot.type_index).CountPlacementFailure();
         TESSERA_LOG(kError,
                     "no place suits a bind of memory 0x%" PRIx64 " (%" PRIu64

@@ -32,6 +32,9 @@ class ResourceNeed {
  public:
     // Bytes, a power of two.
     virtual uint64_t Alignment() noexcept = 0;
+    // What to place a slot for that can still be moved, where the largest alignment known for its
+    // memory type is `largest`.
+    virtual uint64_t PreferredAlignment(uint64_t /*largest*/) noexcept { return Alignment(); }
     virtual Layout ResourceLayout() noexcept = 0;
 
  protected:
@@ -40,13 +43,14 @@ class ResourceNeed {
 
 // Translates a bind of `memory` at `offset`. Foreign and null handles come out as they are. A slot
 // that nobody has seen is moved if its place does not suit the resource, and pinned.
-// Returns VK_SUCCESS; or VK_ERROR_OUT_OF_DEVICE_MEMORY, logged, if the handle is stale or no place
-// suits (which is counted: it must not happen). `*target` is set only on success.
+// Returns VK_SUCCESS; or VK_ERROR_OUT_OF_DEVICE_MEMORY if the handle is stale (logged), if there is
+// no memory to move to, or if the slot is pinned where the resource cannot be (logged and counted:
+// it must not happen). `*target` means something only on success.
 VkResult TranslateBind(Device& device, VkDeviceMemory memory, VkDeviceSize offset,
                        ResourceNeed& need, BindTarget* target) noexcept;
 
 // Makes the place of a live slot final, as it is.
-void Pin(Slot& slot) noexcept;
+void Pin(const Device& device, Slot& slot) noexcept;
 
 // One line, limited, about a handle that was ours and is used after it was freed.
 void LogStale(const char* command, VkDeviceMemory memory) noexcept;

@@ -102,8 +102,10 @@ VkResult AllocateBelow(Device& device, const VkMemoryAllocateInfo& info,
         result = tries < kHandleTries ? CallDown(device, info, allocator, memory)
                                       : VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
-    for (int i = 0; i < tries; ++i)
+    for (int i = 0; i < tries; ++i) {
+        DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
         device.dt.FreeMemory(device.handle, set_aside[i], allocator);
+    }
     return result;
 }
 
@@ -139,7 +141,10 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
     const PassThrough entry{info.allocationSize, info.memoryTypeIndex, reason};
     if (device.pass_through.Add(HandleValue(*memory), entry)) {
         pool.CountPassThrough(reason, info.allocationSize);
+    } else {
+        device.RemoveObject();  // nobody will, when it is freed
     }
+    device.SampleBudget(/*now=*/false);
     return result;
 }
 
@@ -178,6 +183,7 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
     if (!known) return;
     device.RemoveObject();
     device.PoolOf(entry.type_index).CountPassThroughFree(entry.reason, entry.size_bytes);
+    device.SampleBudget(/*now=*/false);
 }
 
 // Host writes that the application never flushed must not reach whoever gets the range next

@@ -97,10 +97,16 @@ VKAPI_ATTR VkResult VKAPI_CALL BindBufferMemory2(
         });
 }
 
+// The query that knows planes. A device with disjoint images has it, by one name or the other.
+PFN_vkGetImageMemoryRequirements2 PlaneQuery(const Device& device) noexcept {
+    return device.dt.GetImageMemoryRequirements2KHR != nullptr
+               ? device.dt.GetImageMemoryRequirements2KHR
+               : device.dt.GetImageMemoryRequirements2;
+}
+
 // Spec: vkBindImageMemory2. Planes of one image may lie in different slots; an element with a
 // swapchain has no memory and stays as it is (VUID-VkBindImageMemoryInfo-pNext-01631).
-template <PFN_vkBindImageMemory2 DeviceDispatch::*kDown,
-          PFN_vkGetImageMemoryRequirements2 DeviceDispatch::*kRequirements>
+template <PFN_vkBindImageMemory2 DeviceDispatch::*kDown>
 VKAPI_ATTR VkResult VKAPI_CALL BindImageMemory2(VkDevice device, uint32_t bindInfoCount,
                                                 const VkBindImageMemoryInfo* pBindInfos) noexcept {
     Device& d = DeviceOf(device);
@@ -111,7 +117,7 @@ VKAPI_ATTR VkResult VKAPI_CALL BindImageMemory2(VkDevice device, uint32_t bindIn
             const auto* plane = FindInChain<VkBindImagePlaneMemoryInfo>(
                 info.pNext, VK_STRUCTURE_TYPE_BIND_IMAGE_PLANE_MEMORY_INFO);
             if (plane == nullptr) return ImageNeed(d, info.image);
-            return ImageNeed(d, info.image, plane->planeAspect, d.dt.*kRequirements);
+            return ImageNeed(d, info.image, plane->planeAspect, PlaneQuery(d));
         },
         [&d](uint32_t count, const VkBindImageMemoryInfo* infos) {
             return (d.dt.*kDown)(d.handle, count, infos);
@@ -181,11 +187,8 @@ const Hook kHooks[] = {
     TESSERA_HOOK(BindBufferMemory2, BindBufferMemory2<&DeviceDispatch::BindBufferMemory2>),
     TESSERA_HOOK(BindBufferMemory2KHR, BindBufferMemory2<&DeviceDispatch::BindBufferMemory2KHR>),
     TESSERA_HOOK(BindImageMemory, BindImageMemory),
-    TESSERA_HOOK(BindImageMemory2, BindImageMemory2<&DeviceDispatch::BindImageMemory2,
-                                                    &DeviceDispatch::GetImageMemoryRequirements2>),
-    TESSERA_HOOK(BindImageMemory2KHR,
-                 BindImageMemory2<&DeviceDispatch::BindImageMemory2KHR,
-                                  &DeviceDispatch::GetImageMemoryRequirements2KHR>),
+    TESSERA_HOOK(BindImageMemory2, BindImageMemory2<&DeviceDispatch::BindImageMemory2>),
+    TESSERA_HOOK(BindImageMemory2KHR, BindImageMemory2<&DeviceDispatch::BindImageMemory2KHR>),
     TESSERA_HOOK(BindVideoSessionMemoryKHR, BindVideoSessionMemoryKHR),
     TESSERA_LATE_HOOK(BindTensorMemoryARM, late::PfnBindTensorMemory, BindTensorMemoryARM),
     TESSERA_LATE_HOOK(BindDataGraphPipelineSessionMemoryARM,

@@ -23,11 +23,12 @@ namespace {
 
 constexpr size_t kRangesInPlace = 16;
 
-VkResult MapSlot(Slot& slot, VkDeviceSize offset, VkDeviceSize size, void** data) noexcept {
+VkResult MapSlot(const Device& device, Slot& slot, VkDeviceSize offset, VkDeviceSize size,
+                 void** data) noexcept {
     if (slot.place.host == nullptr || offset >= slot.requested_bytes) {
         return VK_ERROR_MEMORY_MAP_FAILED;
     }
-    Pin(slot);
+    Pin(device, slot);
     slot.ever_mapped = true;
     slot.mapped = true;
     slot.map_offset_bytes = offset;
@@ -50,7 +51,7 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
             return d.dt.MapMemory(device, memory, offset, size, flags, ppData);
         }
         case SlotTable::Kind::kLive:
-            return MapSlot(*found.slot, offset, size, ppData);
+            return MapSlot(d, *found.slot, offset, size, ppData);
         case SlotTable::Kind::kStale:
             break;
     }
@@ -87,7 +88,7 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device,
             return (d.dt.*kDown)(device, pMemoryMapInfo, ppData);
         }
         case SlotTable::Kind::kLive:
-            return MapSlot(*found.slot, pMemoryMapInfo->offset, pMemoryMapInfo->size, ppData);
+            return MapSlot(d, *found.slot, pMemoryMapInfo->offset, pMemoryMapInfo->size, ppData);
         case SlotTable::Kind::kStale:
             break;
     }

@@ -48,7 +48,7 @@ VKAPI_ATTR uint64_t VKAPI_CALL GetDeviceMemoryOpaqueCaptureAddress(
         TESSERA_LOG(kWarning,
                     "an opaque capture address was asked of pooled memory: a replay may "
                     "not find it again");
-        Pin(*found.slot);
+        Pin(d, *found.slot);
         info.memory = MakeHandle(found.slot->place.handle);
         base = found.slot->place.offset_bytes;
     }

@@ -17,10 +17,6 @@ void Learn(Device& device, const VkMemoryRequirements& requirements, Layout layo
     if (device.pools_memory()) device.book.Observe(requirements, layout, /*learn=*/true);
 }
 
-Layout LayoutOf(const Device& device, VkImage image) noexcept {
-    return device.linear_images.Contains(image) ? Layout::kLinear : Layout::kOptimal;
-}
-
 Layout LayoutOf(const VkImageCreateInfo& info) noexcept {
     return info.tiling == VK_IMAGE_TILING_LINEAR ? Layout::kLinear : Layout::kOptimal;
 }
@@ -47,7 +43,10 @@ VKAPI_ATTR void VKAPI_CALL GetBufferMemoryRequirements(
     VkDevice device, VkBuffer buffer, VkMemoryRequirements* pMemoryRequirements) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkGetBufferMemoryRequirements);
-    d.dt.GetBufferMemoryRequirements(device, buffer, pMemoryRequirements);
+    {
+        DriverCall driver_timer(d, TESSERA_CALL_vkGetBufferMemoryRequirements);
+        d.dt.GetBufferMemoryRequirements(device, buffer, pMemoryRequirements);
+    }
     Learn(d, *pMemoryRequirements, Layout::kLinear);
 }
 
@@ -55,8 +54,11 @@ VKAPI_ATTR void VKAPI_CALL GetImageMemoryRequirements(
     VkDevice device, VkImage image, VkMemoryRequirements* pMemoryRequirements) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkGetImageMemoryRequirements);
-    d.dt.GetImageMemoryRequirements(device, image, pMemoryRequirements);
-    Learn(d, *pMemoryRequirements, LayoutOf(d, image));
+    {
+        DriverCall driver_timer(d, TESSERA_CALL_vkGetImageMemoryRequirements);
+        d.dt.GetImageMemoryRequirements(device, image, pMemoryRequirements);
+    }
+    Learn(d, *pMemoryRequirements, d.LayoutOf(image));
 }
 
 template <PFN_vkGetBufferMemoryRequirements2 DeviceDispatch::*kDown>
@@ -65,7 +67,10 @@ GetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequirementsIn
                              VkMemoryRequirements2* pMemoryRequirements) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkGetBufferMemoryRequirements2);
-    (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    {
+        DriverCall driver_timer(d, TESSERA_CALL_vkGetBufferMemoryRequirements2);
+        (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    }
     Learn(d, pMemoryRequirements->memoryRequirements, Layout::kLinear);
 }
 
@@ -75,8 +80,11 @@ GetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirementsInfo
                             VkMemoryRequirements2* pMemoryRequirements) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkGetImageMemoryRequirements2);
-    (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
-    Learn(d, pMemoryRequirements->memoryRequirements, LayoutOf(d, pInfo->image));
+    {
+        DriverCall driver_timer(d, TESSERA_CALL_vkGetImageMemoryRequirements2);
+        (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    }
+    Learn(d, pMemoryRequirements->memoryRequirements, d.LayoutOf(pInfo->image));
 }
 
 template <PFN_vkGetDeviceBufferMemoryRequirements DeviceDispatch::*kDown>
@@ -85,7 +93,10 @@ GetDeviceBufferMemoryRequirements(VkDevice device, const VkDeviceBufferMemoryReq
                                   VkMemoryRequirements2* pMemoryRequirements) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkGetDeviceBufferMemoryRequirements);
-    (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    {
+        DriverCall driver_timer(d, TESSERA_CALL_vkGetDeviceBufferMemoryRequirements);
+        (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    }
     Learn(d, pMemoryRequirements->memoryRequirements, Layout::kLinear);
 }
 
@@ -95,11 +106,53 @@ GetDeviceImageMemoryRequirements(VkDevice device, const VkDeviceImageMemoryRequi
                                  VkMemoryRequirements2* pMemoryRequirements) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkGetDeviceImageMemoryRequirements);
-    (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    {
+        DriverCall driver_timer(d, TESSERA_CALL_vkGetDeviceImageMemoryRequirements);
+        (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    }
     Learn(d, pMemoryRequirements->memoryRequirements, LayoutOf(*pInfo->pCreateInfo));
 }
 
+// What is not a buffer or image is learned from as the more careful kind.
+VKAPI_ATTR void VKAPI_CALL GetAccelerationStructureMemoryRequirementsNV(
+    VkDevice device, const VkAccelerationStructureMemoryRequirementsInfoNV* pInfo,
+    VkMemoryRequirements2KHR* pMemoryRequirements) noexcept {
+    Device& d = DeviceOf(device);
+    d.dt.GetAccelerationStructureMemoryRequirementsNV(device, pInfo, pMemoryRequirements);
+    Learn(d, pMemoryRequirements->memoryRequirements, Layout::kOptimal);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL GetVideoSessionMemoryRequirementsKHR(
+    VkDevice device, VkVideoSessionKHR videoSession, uint32_t* pMemoryRequirementsCount,
+    VkVideoSessionMemoryRequirementsKHR* pMemoryRequirements) noexcept {
+    Device& d = DeviceOf(device);
+    const VkResult result = d.dt.GetVideoSessionMemoryRequirementsKHR(
+        device, videoSession, pMemoryRequirementsCount, pMemoryRequirements);
+    if (pMemoryRequirements == nullptr || result < 0) return result;
+    for (uint32_t i = 0; i < *pMemoryRequirementsCount; ++i) {
+        Learn(d, pMemoryRequirements[i].memoryRequirements, Layout::kOptimal);
+    }
+    return result;
+}
+
+template <late::PfnGetMemoryRequirements2 DeviceDispatch::*kDown>
+VKAPI_ATTR void VKAPI_CALL GetOtherMemoryRequirements(
+    VkDevice device, const void* pInfo, VkMemoryRequirements2* pMemoryRequirements) noexcept {
+    Device& d = DeviceOf(device);
+    (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
+    Learn(d, pMemoryRequirements->memoryRequirements, Layout::kOptimal);
+}
+
 const Hook kHooks[] = {
+    TESSERA_HOOK(GetAccelerationStructureMemoryRequirementsNV,
+                 GetAccelerationStructureMemoryRequirementsNV),
+    TESSERA_HOOK(GetVideoSessionMemoryRequirementsKHR, GetVideoSessionMemoryRequirementsKHR),
+    TESSERA_LATE_HOOK(GetTensorMemoryRequirementsARM, late::PfnGetMemoryRequirements2,
+                      GetOtherMemoryRequirements<&DeviceDispatch::GetTensorMemoryRequirementsARM>),
+    TESSERA_LATE_HOOK(GetDataGraphPipelineSessionMemoryRequirementsARM,
+                      late::PfnGetMemoryRequirements2,
+                      GetOtherMemoryRequirements<
+                          &DeviceDispatch::GetDataGraphPipelineSessionMemoryRequirementsARM>),
     TESSERA_HOOK(CreateImage, CreateImage),
     TESSERA_HOOK(DestroyImage, DestroyImage),
     TESSERA_HOOK(GetBufferMemoryRequirements, GetBufferMemoryRequirements),
