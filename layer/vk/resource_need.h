@@ -71,7 +71,8 @@ class ImageNeed final : public ResourceNeed {
 
 // A resource whose requirement is not asked for again at the bind: an acceleration structure, a
 // video session, a tensor. Valid use queries it before, and what was learned then is in the largest
-// alignment of its types.
+// alignment of its types, which a slot that can be moved is given. In a slot that is pinned already
+// 256 bytes must do: they suit all of these on known drivers.
 class UnknownNeed final : public ResourceNeed {
  public:
     uint64_t Alignment() noexcept override { return kMinimumAlignment; }

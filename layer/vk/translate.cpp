@@ -93,7 +93,8 @@ Outcome PinFor(Device& device, Slot& slot, ResourceNeed& need) noexcept {
         return Suits(device, slot, need, /*can_move=*/false) ? Outcome::kPlaced
                                                              : Outcome::kUnsuited;
     }
-    const Outcome outcome = Suits(device, slot, need) ? Outcome::kPlaced : Move(device, slot, need);
+    const Outcome outcome =
+        Suits(device, slot, need, /*can_move=*/true) ? Outcome::kPlaced : Move(device, slot, need);
     slot.state.store(outcome == Outcome::kPlaced ? SlotState::kPinned : SlotState::kFloating,
                      std::memory_order_release);
     return outcome;
