@@ -36,12 +36,13 @@ struct DeviceFacts {
 };
 
 // An instance was created. With the first one the segment is opened, unless `publish` is false (the
-// setting `channel=off`, or a process with elevated rights). A failure is logged once and means
-// that nothing is published; it is never an error of the caller.
+// setting `channel=off`, or a process with elevated rights); nothing at all is made then. A failure
+// is logged and means that nothing is published; it is never an error of the caller.
 void InstanceCreated(bool publish) noexcept;
 
-// An instance was destroyed. With the last one the segment is marked closed and unmapped; the file
-// stays for readers, and for a later load of the layer in this process.
+// An instance was destroyed. With the last one the segment is marked closed, and unmapped unless the
+// application has left a device alive, which may still be counted for; the file stays for readers,
+// and for a later load of the layer in this process.
 void InstanceDestroyed() noexcept;
 
 // A zeroed record that describes a live device. Never null: beyond the segment's room, or when
@@ -53,8 +54,9 @@ tessera_device_record* DeviceCreated(const DeviceFacts& facts) noexcept;
 void DeviceDestroyed(tessera_device_record* record) noexcept;
 
 // Forgets the parent's segment without touching it, in the child of a fork, before anything else is
-// called there. Records that the parent handed out must not be written any more (their memory stays
-// mapped privately or not at all).
+// called there (from the callback of EnterProcess). Whatever lock the parent's threads held is new.
+// Records that the parent handed out must not be counted in any more; what is written to them all
+// the same stays in the child, and DeviceDestroyed() ignores them.
 void ForkedChild() noexcept;
 
 }  // namespace tessera::channel
