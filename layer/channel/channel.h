@@ -40,9 +40,9 @@ struct DeviceFacts {
 // is logged and means that nothing is published; it is never an error of the caller.
 void InstanceCreated(bool publish) noexcept;
 
-// An instance was destroyed. With the last one the segment is marked closed, and unmapped unless the
-// application has left a device alive, which may still be counted for; the file stays for readers,
-// and for a later load of the layer in this process.
+// An instance was destroyed. With the last one the segment is marked closed, and unmapped unless
+// the application has left a device alive, which may still be counted for; the file stays for
+// readers, and for a later load of the layer in this process.
 void InstanceDestroyed() noexcept;
 
 // A zeroed record that describes a live device. Never null: beyond the segment's room, or when
