@@ -134,8 +134,12 @@ bool Segment::OpenIn(int folder, const char* name) noexcept {
     const bool mapped = Map(file, is_new ? kMaxSegmentBytes : max_bytes_);
     const int error = errno;
     close(file);
-    errno = error;
-    if (!mapped) return false;
+    if (!mapped) {
+        // Nobody will describe it, so nobody could read it.
+        if (is_new) unlinkat(folder, name, 0);
+        errno = error;
+        return false;
+    }
     Describe(is_new);
     return true;
 }

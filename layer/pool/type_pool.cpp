@@ -108,17 +108,21 @@ inline void TypePool::PublishLargest() noexcept {
 PlaceStatus TypePool::Allocate(const Request& request, Placement* placement) noexcept {
     Fit fit;
     if (!FitOf(request, &fit)) return PlaceStatus::kNoBlock;
-    MutexLock lock(mutex_);
-    const PlaceStatus status = Place(fit, request.key, placement);
-    if (status != PlaceStatus::kOk) return status;
+    BlockList given_up;
+    {
+        MutexLock lock(mutex_);
+        const PlaceStatus status = Place(fit, request.key, placement, &given_up);
+        if (status != PlaceStatus::kOk) return status;
 
-    SequencedWrite write(totals_.sequence);
-    CountAllocation(totals_.app, request.requested_bytes);
-    Add(totals_.pooled.live, 1);
-    Add(totals_.pooled.live_bytes, request.requested_bytes);
-    Add(totals_.pooled.allocations, 1);
-    Subtract(totals_.pooled.free_bytes, placement->size_bytes);
-    PublishLargest();
+        SequencedWrite write(totals_.sequence);
+        CountAllocation(totals_.app, request.requested_bytes);
+        Add(totals_.pooled.live, 1);
+        Add(totals_.pooled.live_bytes, request.requested_bytes);
+        Add(totals_.pooled.allocations, 1);
+        Subtract(totals_.pooled.free_bytes, placement->size_bytes);
+        PublishLargest();
+    }
+    Destroy(given_up);
     return PlaceStatus::kOk;
 }
 
@@ -143,7 +147,7 @@ PlaceStatus TypePool::Move(const Placement& from, const Request& request, Placem
     {
         MutexLock lock(mutex_);
         const Placement old = from;  // the caller may have `to` stand where `from` does
-        const PlaceStatus status = Place(fit, request.key, to);
+        const PlaceStatus status = Place(fit, request.key, to, &given_up);
         if (status != PlaceStatus::kOk) return status;
         SequencedWrite write(totals_.sequence);
         Unplace(old, &given_up);
@@ -155,7 +159,8 @@ PlaceStatus TypePool::Move(const Placement& from, const Request& request, Placem
     return PlaceStatus::kOk;
 }
 
-PlaceStatus TypePool::Place(const Fit& fit, const ArenaKey& key, Placement* placement) noexcept {
+PlaceStatus TypePool::Place(const Fit& fit, const ArenaKey& key, Placement* placement,
+                            BlockList* given_up) noexcept {
     Arena* arena = FindArena(key);
     if (arena == nullptr) arena = AddArena(key);
     if (arena == nullptr) return PlaceStatus::kNoHostMemory;
@@ -172,7 +177,7 @@ PlaceStatus TypePool::Place(const Fit& fit, const ArenaKey& key, Placement* plac
             if (waited && growth.last != BlockStatus::kOk &&
                 growth.refused_bytes <= SmallestBlockBytes(sizes_, fit.size.Bytes()))
                 return StatusOf(growth.last);
-            return Grow(*arena, fit, placement);
+            return Grow(*arena, fit, placement, given_up);
         }
         for (const uint64_t before = growth.finished; growth.finished == before;)
             growth_finished_.Wait(mutex_);
@@ -180,7 +185,8 @@ PlaceStatus TypePool::Place(const Fit& fit, const ArenaKey& key, Placement* plac
     }
 }
 
-PlaceStatus TypePool::Grow(Arena& arena, const Fit& fit, Placement* placement) noexcept {
+PlaceStatus TypePool::Grow(Arena& arena, const Fit& fit, Placement* placement,
+                           BlockList* given_up) noexcept {
     // Host memory before driver memory: what fails early need not be given back.
     std::unique_ptr<Block> block(new (std::nothrow) Block);
     if (block == nullptr) return PlaceStatus::kNoHostMemory;
@@ -212,7 +218,15 @@ PlaceStatus TypePool::Grow(Arena& arena, const Fit& fit, Placement* placement) n
     block->memory = attempt.memory;
     // The slot is taken under the same lock that admits the block: were it left for another round,
     // the waiting threads could fill the block first, and this one would have to make the next.
-    if (Admit(arena, block, fit, placement)) return PlaceStatus::kOk;
+    if (Admit(arena, block, fit, placement)) {
+        // Room may have come free meanwhile, and been taken: then the new block is one too many.
+        if (idle_.Bytes() > idle_bytes_) {
+            SequencedWrite write(totals_.sequence);
+            while (idle_.Bytes() > idle_bytes_)
+                GiveUp(*idle_.Oldest(), given_up);
+        }
+        return PlaceStatus::kOk;
+    }
     mutex_.Unlock();
     source_.DestroyBlock(type_index_, attempt.memory);
     mutex_.Lock();
@@ -226,7 +240,8 @@ TypePool::Attempt TypePool::TryCreate(const ArenaKey& key, uint64_t wish_bytes,
     for (uint64_t size = wish_bytes;;) {
         attempt.status = source_.CreateBlock(type_index_, key, size, &attempt.memory);
         if (attempt.status == BlockStatus::kOk) return attempt;
-        ++attempt.failures;
+        // At the limit of objects the source need not have asked the driver.
+        if (attempt.status != BlockStatus::kObjectLimit) ++attempt.failures;
         if (attempt.status == BlockStatus::kUnusable) return attempt;
         uint64_t next = 0;
         if (attempt.status == BlockStatus::kOutOfMemory) {
@@ -343,11 +358,16 @@ void TypePool::CountPassThroughFree(tessera_reason reason, uint64_t size_bytes) 
     Subtract(passed.live_bytes, size_bytes);
 }
 
-void TypePool::CountFailure(bool reached_driver) noexcept {
+void TypePool::CountFailure() noexcept {
     MutexLock lock(mutex_);
     SequencedWrite write(totals_.sequence);
     Add(totals_.app.failed, 1);
-    if (reached_driver) Add(totals_.driver.failed, 1);
+}
+
+void TypePool::CountDriverFailure() noexcept {
+    MutexLock lock(mutex_);
+    SequencedWrite write(totals_.sequence);
+    Add(totals_.driver.failed, 1);
 }
 
 void TypePool::CountPlacementFailure() noexcept {

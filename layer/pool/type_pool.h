@@ -107,11 +107,15 @@ class TypePool {
     // of `request` are those that `from` was counted with. `to` may point to `from`.
     PlaceStatus Move(const Placement& from, const Request& request, Placement* to) noexcept;
 
-    // Counts an allocation that the driver served as it came, its end, and a failure that the
-    // application was told of. `reason` is below TESSERA_REASON_COUNT.
+    // Counts an allocation that the driver served as it came, and its end. `reason` is below
+    // TESSERA_REASON_COUNT.
     void CountPassThrough(tessera_reason reason, uint64_t size_bytes) noexcept;
     void CountPassThroughFree(tessera_reason reason, uint64_t size_bytes) noexcept;
-    void CountFailure(bool reached_driver) noexcept;
+
+    // Count an allocation that failed for the application, a request that the driver refused, and a
+    // bind that no place could satisfy.
+    void CountFailure() noexcept;
+    void CountDriverFailure() noexcept;
     void CountPlacementFailure() noexcept;
 
     // Gives all empty blocks back to the source. Returns how many bytes that were.
@@ -132,14 +136,15 @@ class TypePool {
     };
 
     // Finds room for `fit` in the arena of `key`, waiting for a block or making one if need be, and
-    // fills `*placement`. Counts blocks and their failures, but no allocation.
-    PlaceStatus Place(const Fit& fit, const ArenaKey& key, Placement* placement) noexcept
-        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    // fills `*placement`. Counts blocks and their failures, but no allocation. What idles beyond
+    // the allowance afterwards is in `*given_up`, for the caller to destroy without the lock.
+    PlaceStatus Place(const Fit& fit, const ArenaKey& key, Placement* placement,
+                      BlockList* given_up) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
     // Makes a block and takes the slot in it before another thread can. Gives the lock up while the
     // source is called.
-    PlaceStatus Grow(Arena& arena, const Fit& fit, Placement* placement) noexcept
-        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    PlaceStatus Grow(Arena& arena, const Fit& fit, Placement* placement,
+                     BlockList* given_up) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
     // Takes a block that the source just made into the arena and the slot in it. Returns: false
     // without host memory for that; the caller gives the block back.

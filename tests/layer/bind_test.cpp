@@ -159,30 +159,97 @@ TEST(Bind, WrongGuessIsMovedBeforeItIsSeen) {
     EXPECT_EQ(session.mock.Violations(), "");
 }
 
-// An image that asks for more than anything the layer knew when its memory was placed.
-TEST(Bind, UnseenAlignmentMovesTheSlot) {
+// A driver with one kind of buffer that asks for more than any probe or query has shown.
+SessionOptions LateAlignment() {
+    static VkPhysicalDeviceBufferDeviceAddressFeatures features = {};
+    features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES;
+    features.bufferDeviceAddress = VK_TRUE;
     SessionOptions options;
-    // Requirements of optimal images may be smaller than their alignment here, which the formula
-    // for unknown resources does not cover: only the bind can tell.
     options.description =
-        R"({"base": "discrete", "size_below_alignment": true, "alignment": {"buffer": 4096}})";
-    options.api_version = VK_API_VERSION_1_0;
-    Session session(options);
-    const uint32_t type = session.TypeWith(kDeviceLocal);
+        R"({"base": "discrete", "alignment": {"device_address": 16384}, "size_below_alignment": true})";
+    options.device_chain = &features;
+    return options;
+}
+
+VkMemoryAllocateFlagsInfo DeviceAddressFlag() {
+    VkMemoryAllocateFlagsInfo flags = {};
+    flags.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO;
+    flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
+    return flags;
+}
+
+// What was placed before its resource was known is moved at the bind, since nobody has seen it.
+TEST(Bind, UnseenAlignmentMovesTheSlot) {
+    Session session(LateAlignment());
+    const VkMemoryAllocateFlagsInfo flags = DeviceAddressFlag();
     std::vector<VkDeviceMemory> memories;
+    for (int i = 0; i < 20; ++i)
+        memories.push_back(session.Allocate(512, 1, &flags));
     std::vector<VkBuffer> buffers;
-    for (int i = 0; i < 20; ++i) {
-        buffers.push_back(session.MakeBuffer(300));
-        memories.push_back(session.Allocate(session.Requirements(buffers.back()).size, type));
+    for (VkDeviceMemory memory : memories) {
+        buffers.push_back(session.MakeBuffer(300, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT));
+        ASSERT_EQ(session.Requirements(buffers.back()).alignment, 16384u);
+        EXPECT_EQ(vkBindBufferMemory(session.device, buffers.back(), memory, 0), VK_SUCCESS);
+        EXPECT_EQ(Find(session, buffers.back()).offset % 16384, 0u);
     }
-    for (size_t i = 0; i < buffers.size(); ++i) {
-        EXPECT_EQ(vkBindBufferMemory(session.device, buffers[i], memories[i], 0), VK_SUCCESS);
-        EXPECT_EQ(Find(session, buffers[i]).offset % 4096, 0u);
-    }
-    const tessera_type_totals totals = session.Totals(type);
+    const tessera_type_totals totals = session.Totals(1);
+    EXPECT_GE(totals.moved_slots, 15u);
     EXPECT_EQ(totals.placement_failures, 0u);
+    EXPECT_EQ(totals.app.allocations, 20u) << "a move is no allocation of the application's";
     for (VkBuffer buffer : buffers)
         vkDestroyBuffer(session.device, buffer, nullptr);
+    for (VkDeviceMemory memory : memories)
+        session.Free(memory);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+// A slot that must move while the driver has nothing left: the bind fails as one that is out of
+// memory, is not a failure of placement, and works once there is memory again.
+TEST(Bind, MoveWithoutMemoryFailsAndCanBeRepeated) {
+    SessionOptions options = LateAlignment();
+    options.environment = {"TESSERA_MAX_BLOCK_BYTES=64KiB"};
+    Session session(options);
+    const VkMemoryAllocateFlagsInfo flags = DeviceAddressFlag();
+    std::vector<VkDeviceMemory> memories;
+    // Granules of 1,024 bytes: these fill a block.
+    for (int i = 0; i < 64; ++i)
+        memories.push_back(session.Allocate(512, 1, &flags));
+    const VkBuffer buffer = session.MakeBuffer(300, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT);
+    ASSERT_EQ(session.Requirements(buffer).alignment, 16384u);
+    session.mock->fail_call("vkAllocateMemory", 1, VK_ERROR_OUT_OF_DEVICE_MEMORY, /*sticky=*/1);
+    EXPECT_EQ(vkBindBufferMemory(session.device, buffer, memories[1], 0),
+              VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    EXPECT_EQ(session.Totals(1).placement_failures, 0u);
+    session.mock->clear_faults();
+    EXPECT_EQ(vkBindBufferMemory(session.device, buffer, memories[1], 0), VK_SUCCESS);
+    vkDestroyBuffer(session.device, buffer, nullptr);
+    for (VkDeviceMemory memory : memories)
+        session.Free(memory);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+// What idles in another type goes before a move fails for want of an object.
+TEST(Bind, MoveGivesIdleBlocksBackFirst) {
+    SessionOptions options = LateAlignment();
+    options.description =
+        R"({"base": "discrete", "alignment": {"device_address": 16384},
+            "size_below_alignment": true, "limits": {"maxMemoryAllocationCount": 4}})";
+    options.environment = {"TESSERA_MAX_BLOCK_BYTES=64KiB"};
+    Session session(options);
+    const VkMemoryAllocateFlagsInfo flags = DeviceAddressFlag();
+    session.Free(session.Allocate(512, 3));  // leaves an idle block, one of two that there may be
+    std::vector<VkDeviceMemory> memories;
+    for (int i = 0; i < 64; ++i)
+        memories.push_back(session.Allocate(512, 1, &flags));
+    ASSERT_EQ(session.DriverLive(3), 1u);
+    ASSERT_EQ(session.DriverLive(1), 1u);
+    const VkBuffer buffer = session.MakeBuffer(300, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT);
+    ASSERT_EQ(session.Requirements(buffer).alignment, 16384u);
+    EXPECT_EQ(vkBindBufferMemory(session.device, buffer, memories[1], 0), VK_SUCCESS);
+    EXPECT_EQ(session.DriverLive(3), 0u);
+    vkDestroyBuffer(session.device, buffer, nullptr);
     for (VkDeviceMemory memory : memories)
         session.Free(memory);
     session.Close();

@@ -49,6 +49,8 @@ TEST(Fallback, TheDriversErrorIsTheApplications) {
         EXPECT_EQ(session.TryAllocate(4096, 1, &memory), error);
         EXPECT_EQ(session.Totals(1).app.failed, 1u);
         EXPECT_EQ(session.Totals(1).app.live, 0u);
+        EXPECT_EQ(session.Totals(1).driver.failed, session.mock->call_count("vkAllocateMemory"))
+            << "the driver's view counts each of its refusals";
         session.mock->clear_faults();
         session.Free(session.Allocate(4096, 1));
         session.Close();

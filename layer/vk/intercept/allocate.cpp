@@ -87,13 +87,18 @@ bool MayHelpToReleaseBlocks(VkResult result) noexcept {
 // The driver's answer to the exact request, with a handle that no live slot has.
 VkResult AllocateBelow(Device& device, const VkMemoryAllocateInfo& info,
                        const VkAllocationCallbacks* allocator, VkDeviceMemory* memory) noexcept {
+    pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
     VkResult result = CallDown(device, info, allocator, memory);
+    if (result != VK_SUCCESS) pool.CountDriverFailure();
     if (MayHelpToReleaseBlocks(result) && device.ReleaseEmptyBlocks() != 0) {
         result = CallDown(device, info, allocator, memory);
+        if (result != VK_SUCCESS) pool.CountDriverFailure();
     }
     // A driver may answer a size of zero with success and no object.
     if (result != VK_SUCCESS || *memory == VK_NULL_HANDLE) return result;
 
+    // An import hands its payload over once: asking again would hand over what is gone. It cannot
+    // be told from other external memory here, and the odds are those of a 64-bit collision.
     VkDeviceMemory set_aside[kHandleTries] = {};
     int tries = 0;
     while (result == VK_SUCCESS && !device.slots.AdmitForeign(*memory)) {
@@ -134,7 +139,7 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
     const VkResult result = AllocateWithinLimit(device, info, allocator, memory);
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
     if (result != VK_SUCCESS) {
-        pool.CountFailure(/*reached_driver=*/true);
+        pool.CountFailure();
         return result;
     }
     if (*memory == VK_NULL_HANDLE) return result;

@@ -66,11 +66,11 @@ TEST_F(PoolTest, CountsWhatPassesThroughInBothViewsAndByReason) {
 }
 
 TEST_F(PoolTest, CountsFailuresWhereTheyHappened) {
-    pool().CountFailure(false);
+    pool().CountFailure();
     EXPECT_EQ(totals_.app.failed, 1u);
     EXPECT_EQ(totals_.driver.failed, 0u);
-    pool().CountFailure(true);
-    EXPECT_EQ(totals_.app.failed, 2u);
+    pool().CountDriverFailure();
+    EXPECT_EQ(totals_.app.failed, 1u);
     EXPECT_EQ(totals_.driver.failed, 1u);
     pool().CountPlacementFailure();
     EXPECT_EQ(totals_.placement_failures, 1u);
@@ -80,7 +80,7 @@ TEST_F(PoolTest, CountsFailuresWhereTheyHappened) {
 TEST_F(PoolTest, LeavesTheSequenceEvenAfterEveryOperation) {
     const Slot slot = Allocate(1000);
     EXPECT_EQ(totals_.sequence % 2, 0u);
-    pool().CountFailure(true);
+    pool().CountFailure();
     EXPECT_EQ(totals_.sequence % 2, 0u);
     const uint64_t before = totals_.sequence;
     Free(slot);
