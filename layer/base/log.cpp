@@ -3,7 +3,7 @@
 // See log.h for the contract. The sink is a file descriptor in an atomic. Once opened, the log file
 // keeps its number until ShutdownLog: a new file is moved onto it with dup3, so that a thread which
 // has just read the number can never write into a file that the application opened meanwhile.
-#include "base/log.h"
+#include "layer/base/log.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,8 +15,9 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <new>
 
-#include "base/mutex.h"
+#include "layer/base/mutex.h"
 
 namespace tessera {
 namespace {
@@ -165,6 +166,10 @@ void ShutdownLog() noexcept {
     if (g_file >= 0 && fstat(g_file, &status) == 0 && IsOurFile(status)) close(g_file);
     g_file = -1;
     errno = saved_errno;
+}
+
+void LogForkedChild() noexcept {
+    new (&g_configure_mutex) Mutex;
 }
 
 void LogLine(LogSite& site, LogLevel level, const char* format, ...) noexcept {

@@ -4,7 +4,8 @@
 // never to stdout, which belongs to the application.
 //
 // Threading: TESSERA_LOG may be used by any thread at any time, also in a forked child; it takes no
-// lock. ConfigureLog may be called while others log. ShutdownLog may not.
+// lock. ConfigureLog may be called while others log. ShutdownLog may not. After a fork, see
+// LogForkedChild.
 //
 // The one idea: a guest in somebody else's process. A line costs no heap memory and one write(2);
 // it is dropped rather than waited for (a full pipe must not stop the application) and is never
@@ -59,6 +60,11 @@ bool ConfigureLog(LogLevel level, const char* file) noexcept;
 // Requires: no other thread of this library logs or configures at the same time. Call it when the
 // last instance is gone; the loader then unloads the library.
 void ShutdownLog() noexcept;
+
+// For a forked child, before it configures its log: a thread that does not exist here may hold the
+// lock that ConfigureLog takes. What the parent configured stays.
+// Requires: the child has one thread.
+void LogForkedChild() noexcept;
 
 // Writes one line "tessera[PID] LEVEL: TEXT". Use TESSERA_LOG, which keeps `site`.
 // Threads: any; lock-free. errno is preserved.

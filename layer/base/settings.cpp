@@ -3,7 +3,7 @@
 // See settings.h for the sources and their order. Everything read here was written by somebody else
 // and may be hostile: files are opened without waiting and read up to a limit, values are parsed
 // from counted text, and what is wrong is reported only after the log is set up as the rest says.
-#include "base/settings.h"
+#include "layer/base/settings.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -30,9 +30,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/checked.h"
-#include "base/log.h"
-#include "base/secure.h"
+#include "layer/base/checked.h"
+#include "layer/base/log.h"
+#include "layer/base/secure.h"
 
 namespace tessera {
 

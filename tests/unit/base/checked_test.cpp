@@ -2,7 +2,7 @@
 //
 // Checked arithmetic at and around the edges of 64 bits. All of it is constexpr, so much of this is
 // known to the compiler already; the tests give each edge a name.
-#include "base/checked.h"
+#include "layer/base/checked.h"
 
 #include <gtest/gtest.h>
 

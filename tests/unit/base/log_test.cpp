@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The log as a guest: what it writes, and above all when it must not.
-#include "base/log.h"
+#include "layer/base/log.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <thread>
@@ -164,6 +165,7 @@ template <typename Body>
 int RunInChild(int sink, Body body) {
     const pid_t child = fork();
     if (child == 0) {
+        LogForkedChild();
         dup2(sink, STDERR_FILENO);
         ShutdownLog();
         body();
@@ -239,6 +241,21 @@ TEST_F(Log, WritesThePidOfAForkedChild) {
               0);
     EXPECT_THAT(Written(), EndsWith("from the child\n"));
     EXPECT_THAT(Written(), Not(HasSubstr(Prefix("warning"))));
+}
+
+TEST_F(Log, CanBeConfiguredInAChildForkedWhileAnotherThreadConfigured) {
+    std::atomic<bool> done{false};
+    std::thread configuring([&] {
+        while (!done)
+            ConfigureLog(LogLevel::kWarning, path_.c_str());
+    });
+    for (int i = 0; i < 50; ++i) {
+        const int status =
+            RunInChild(STDERR_FILENO, [this] { ConfigureLog(LogLevel::kWarning, path_.c_str()); });
+        EXPECT_EQ(status, 0);
+    }
+    done = true;
+    configuring.join();
 }
 
 TEST(EscapeControlCharacters, KeepsPrintableTextAndUtf8) {

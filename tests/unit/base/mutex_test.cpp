@@ -2,7 +2,7 @@
 //
 // The annotated lock types do what the standard ones do. That the annotations themselves work is
 // the compiler's to show: clang builds this project with -Werror=thread-safety.
-#include "base/mutex.h"
+#include "layer/base/mutex.h"
 
 #include <gtest/gtest.h>
 

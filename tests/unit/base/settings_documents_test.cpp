@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "base/settings.h"
+#include "layer/base/settings.h"
 #include "scratch.h"
 
 namespace tessera {

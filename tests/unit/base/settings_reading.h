@@ -11,7 +11,7 @@
 
 #include <string>
 
-#include "base/settings.h"
+#include "layer/base/settings.h"
 #include "scratch.h"
 
 namespace tessera::test {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the keys mean, which source wins, and what is said about a wrong one.
-#include "base/settings.h"
+#include "layer/base/settings.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
