@@ -148,6 +148,11 @@ TEST_F(GatesTest, PlacedMapsAreNoticed) {
                &late::MapMemoryPlacedFeatures::memoryMapPlaced, &Gates::placed_map);
 }
 
+TEST_F(GatesTest, UnmapsThatReserveTheirAddressesAreNoticedAsPlacedMaps) {
+    ExpectGate(Make<late::MapMemoryPlacedFeatures>(1000272000),
+               &late::MapMemoryPlacedFeatures::memoryUnmapReserve, &Gates::placed_map);
+}
+
 TEST_F(GatesTest, DescriptorHeapsAreNoticed) {
     ExpectGate(Make<late::DescriptorHeapFeatures>(1000135009),
                &late::DescriptorHeapFeatures::descriptorHeap, &Gates::descriptor_heap);

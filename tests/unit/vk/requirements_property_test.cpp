@@ -158,7 +158,7 @@ TEST(RequirementBookProperty, PlacesForOneResourceStillSuitEverythingElseThatFit
         for (const Resource& bound : device.resources()) {
             const auto type = static_cast<uint32_t>(std::countr_zero(bound.type_bits));
             const PlacementRule place =
-                device.book().PlaceFor(type, bound.size, 0, bound.alignment);
+                device.book().PlaceFor(type, bound.size, 0, bound.alignment, bound.layout);
             for (const Resource& resource : device.resources()) {
                 if ((resource.type_bits >> type & 1) == 0 || resource.size > bound.size) continue;
                 ASSERT_TRUE(Suits(place, resource, device.granularity()))

@@ -368,7 +368,7 @@ TEST_F(RequirementBookTest, AMovedSlotIsPlacedForAnythingAndForWhatIsBound) {
     book_.Observe({1024, 1024, kBoth}, Layout::kOptimal, false);
     book_.Observe({700, 16, kBoth}, Layout::kLinear, true);
     ASSERT_EQ(book_.Place(kDevice, 700, 0).kind, Kind::kLinear);
-    const PlacementRule place = book_.PlaceFor(kDevice, 700, 0, 4096);
+    const PlacementRule place = book_.PlaceFor(kDevice, 700, 0, 4096, Layout::kLinear);
     EXPECT_EQ(place.alignment_bytes, 4096u);
     EXPECT_EQ(place.padded_bytes, 1024u);
     EXPECT_EQ(place.kind, Kind::kAny);
@@ -376,17 +376,28 @@ TEST_F(RequirementBookTest, AMovedSlotIsPlacedForAnythingAndForWhatIsBound) {
 
 TEST_F(RequirementBookTest, AMovedSlotIsNoLessAlignedThanANewOneWouldBe) {
     book_.Observe({64 * kKiB, 64 * kKiB, kBoth}, Layout::kOptimal, false);
-    const PlacementRule place = book_.PlaceFor(kDevice, 100'000, 0, 256);
+    const PlacementRule place = book_.PlaceFor(kDevice, 100'000, 0, 256, Layout::kLinear);
     EXPECT_EQ(place.alignment_bytes, 64 * kKiB);
     EXPECT_EQ(place.padded_bytes, AlignUp(100'000, 1024));
+}
+
+TEST_F(RequirementBookTest, ASlotMovedForAnImageOwnsItsGranulesWhereNoImageWasKnown) {
+    const PlacementRule place = book_.PlaceFor(kDevice, 700, 0, 512, Layout::kOptimal);
+    EXPECT_EQ(place.alignment_bytes, 1024u);
+    EXPECT_EQ(place.padded_bytes, 1024u);
+    EXPECT_EQ(place.kind, Kind::kAny);
+    EXPECT_EQ(book_.PlaceFor(kDevice, 700, 0, 512, Layout::kLinear).kind, Kind::kLinear);
 }
 
 TEST_F(RequirementBookTest, AMovedSlotKeepsItsDeviceAddressFloor) {
     limits_.address_floor = 64 * kKiB;
     RequirementBook heaps;
     heaps.Init(TwoTypes(), limits_);
-    EXPECT_EQ(heaps.PlaceFor(kDevice, 100, kAddress, 256).alignment_bytes, 64 * kKiB);
-    EXPECT_EQ(heaps.PlaceFor(kDevice, 100, 0, 256).alignment_bytes, 256u);
+    const auto alignment = [&heaps](VkMemoryAllocateFlags flags) {
+        return heaps.PlaceFor(kDevice, 100, flags, 256, Layout::kLinear).alignment_bytes;
+    };
+    EXPECT_EQ(alignment(kAddress), 64 * kKiB);
+    EXPECT_EQ(alignment(0), 256u);
 }
 
 TEST_F(RequirementBookTest, SizesNearTheLargestThatIsPromisedDoNotOverflow) {
