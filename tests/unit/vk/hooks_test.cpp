@@ -103,7 +103,10 @@ TEST(Hooks, EveryFormOfARequirementQueryIsHooked) {
           "vkGetBufferMemoryRequirements2KHR", "vkGetImageMemoryRequirements",
           "vkGetImageMemoryRequirements2", "vkGetImageMemoryRequirements2KHR",
           "vkGetDeviceBufferMemoryRequirements", "vkGetDeviceBufferMemoryRequirementsKHR",
-          "vkGetDeviceImageMemoryRequirements", "vkGetDeviceImageMemoryRequirementsKHR"}) {
+          "vkGetDeviceImageMemoryRequirements", "vkGetDeviceImageMemoryRequirementsKHR",
+          "vkGetAccelerationStructureMemoryRequirementsNV",
+          "vkGetVideoSessionMemoryRequirementsKHR", "vkGetTensorMemoryRequirementsARM",
+          "vkGetDataGraphPipelineSessionMemoryRequirementsARM"}) {
         EXPECT_EQ(hooked.count(name), 1u) << name;
     }
 }
