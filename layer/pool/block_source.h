@@ -42,7 +42,8 @@ enum class BlockStatus : uint8_t {
     kOk,
     kOutOfMemory,  // the driver has none of this size left; a smaller block may work
     kObjectLimit,  // the driver's limit of memory objects is reached; a smaller block is no help
-    kUnusable,     // memory was had but cannot serve (its map failed, say); it was given back
+    kNotAsked,  // as kObjectLimit, but known without asking the driver: counts as no failure of its
+    kUnusable,  // memory was had but cannot serve (its map failed, say); it was given back
 };
 
 // Threads: the pool calls from any application thread, never with a pool lock held, and from

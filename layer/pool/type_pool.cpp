@@ -240,8 +240,11 @@ TypePool::Attempt TypePool::TryCreate(const ArenaKey& key, uint64_t wish_bytes,
     for (uint64_t size = wish_bytes;;) {
         attempt.status = source_.CreateBlock(type_index_, key, size, &attempt.memory);
         if (attempt.status == BlockStatus::kOk) return attempt;
-        // At the limit of objects the source need not have asked the driver.
-        if (attempt.status != BlockStatus::kObjectLimit) ++attempt.failures;
+        if (attempt.status == BlockStatus::kNotAsked) {
+            attempt.status = BlockStatus::kObjectLimit;
+        } else {
+            ++attempt.failures;
+        }
         if (attempt.status == BlockStatus::kUnusable) return attempt;
         uint64_t next = 0;
         if (attempt.status == BlockStatus::kOutOfMemory) {

@@ -259,7 +259,7 @@ void* Device::MapBlock(VkDeviceMemory memory) noexcept {
 
 pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey& key,
                                       uint64_t size_bytes, pool::BlockMemory* memory) noexcept {
-    if (!ReserveBlockObject()) return pool::BlockStatus::kObjectLimit;
+    if (!ReserveBlockObject()) return pool::BlockStatus::kNotAsked;
     VkMemoryPriorityAllocateInfoEXT priority = {};
     priority.sType = VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT;
     priority.priority = static_cast<float>(key.priority_quarters) / 4.0f;
