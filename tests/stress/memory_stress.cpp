@@ -137,6 +137,7 @@ class Worker {
 
  private:
     static constexpr size_t kMostPieces = 64;
+    static constexpr VkDeviceSize kLargeBytes = 40u << 20;
 
     uint32_t Count() const { return static_cast<uint32_t>(pieces_.size()); }
     uint32_t Draw(uint32_t below) { return static_cast<uint32_t>(random_() % below); }
@@ -172,10 +173,15 @@ class Worker {
         piece.type = DrawType(requirements.memoryTypeBits);
         VkMemoryAllocateInfo allocate = {};
         allocate.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
-        // Once in a while an allocation too large to be pooled.
-        allocate.allocationSize = Draw(500) == 0 ? 40u << 20 : requirements.size;
+        // Once in a while an allocation too large to be pooled, where there is memory for it.
+        allocate.allocationSize = Draw(2000) == 0 ? kLargeBytes : requirements.size;
         allocate.memoryTypeIndex = piece.type;
-        Check(vkAllocateMemory(gpu_.device, &allocate, nullptr, &piece.memory), "vkAllocateMemory");
+        VkResult result = vkAllocateMemory(gpu_.device, &allocate, nullptr, &piece.memory);
+        if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY && allocate.allocationSize == kLargeBytes) {
+            allocate.allocationSize = requirements.size;
+            result = vkAllocateMemory(gpu_.device, &allocate, nullptr, &piece.memory);
+        }
+        Check(result, "vkAllocateMemory");
         const bool map_first = IsHostVisible(piece.type) && Draw(2) == 0;
         if (map_first) Map(piece);
         Check(vkBindBufferMemory(gpu_.device, piece.buffer, piece.memory, 0), "vkBindBufferMemory");
