@@ -18,7 +18,7 @@ build-essential              command g++
 cmake                        command cmake
 ninja-build                  command ninja
 libvulkan-dev                header vulkan/vulkan.h
-vulkan-validationlayers-dev  header vulkan/vk_layer.h
+vulkan-validationlayers-dev  header vulkan/vk_enum_string_helper.h
 libabsl-dev                  header absl/base/thread_annotations.h
 libcli11-dev                 header CLI/CLI.hpp
 nlohmann-json3-dev           header nlohmann/json.hpp
@@ -32,7 +32,6 @@ vulkan-validationlayers      file /usr/share/vulkan/explicit_layer.d/VkLayer_khr
 vulkan-tools                 command vkcube
 xvfb                         command Xvfb
 xauth                        command xauth
-python3                      command python3
 LIST
 }
 
