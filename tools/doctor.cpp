@@ -18,6 +18,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/settings.h"
 #include "tessera/reader.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
@@ -43,13 +44,22 @@ Examples:
 Exit code: 0 if the layer works, also with warnings; 3 if it does not; 1 if the result cannot be
 written; 2 for a wrong option.)";
 
+constexpr char kNoDriver[] =
+    "Install a driver (mesa-vulkan-drivers has one that needs no GPU), or check VK_DRIVER_FILES "
+    "and "
+    "VK_ICD_FILENAMES.";
+
 // A driver's first start compiles and caches things.
 constexpr std::chrono::seconds kLimit{30};
 
 // The probes' environment: that of an application, with the layer's warnings where they are read.
 Environment ProbeEnvironment(Environment environment) {
-    SetVariable(environment, "TESSERA_LOG_LEVEL", "warning");
-    SetVariable(environment, "TESSERA_LOG_FILE", std::nullopt);
+    const std::string level = SettingEnvironmentName("log_level");
+    // A value that is wrong stays: the layer warns of it.
+    if (!CheckSettings({level + "=" + Variable(environment, level).value_or("off")}).empty()) {
+        SetVariable(environment, level, "warning");
+    }
+    SetVariable(environment, SettingEnvironmentName("log_file"), std::nullopt);
     return environment;
 }
 
@@ -69,6 +79,11 @@ std::string Failure(const ProbeResult& probe) {
         return "it crashes while " + step + " (" + strsignal(*probe.signal) + ")";
     }
     return "it ends while " + step;
+}
+
+// "type 0", "types 0, 3".
+std::string Types(const std::string& list) {
+    return (list.find(',') == std::string::npos ? "type " : "types ") + list;
 }
 
 // A probe's numbers are of no further use, and would stand in `tessera ps`.
@@ -98,9 +113,7 @@ class Doctor {
         for (uint32_t i = 0; i < devices.size(); ++i)
             ExamineDevice(i, devices[i]);
         if (devices.empty()) {
-            Say(Level::kError, "device", "The Vulkan loader finds no device.",
-                "Install a driver (mesa-vulkan-drivers has one that needs no GPU), or check "
-                "VK_DRIVER_FILES and VK_ICD_FILENAMES.");
+            Say(Level::kError, "device", "The Vulkan loader finds no device.", kNoDriver);
         } else if (std::none_of(devices_.begin(), devices_.end(),
                                 [](const Json& device) { return device["works"] == true; })) {
             Say(Level::kError, "device", "No device works with the layer.");
@@ -183,10 +196,12 @@ std::optional<Json> Doctor::ExamineLoader() {
     CheckLayerNames(probe.report["layers"]);
     AddLog(probe);
     if (probe.report["instance"] != "VK_SUCCESS") {
+        const ProbeResult bare = RunProbe(without_layer_, kLimit, ProbeLoader);
+        const bool ours = bare.Finished() && bare.report.value("instance", "") == "VK_SUCCESS";
         Say(Level::kError, "loader",
-            "No instance can be created with the layer: " +
+            "No instance can be created" + std::string(ours ? " with the layer: " : ": ") +
                 probe.report["instance"].get<std::string>() + ".",
-            "Try `VK_LOADER_DEBUG=all tessera run vulkaninfo` and look for the first error.");
+            ours ? "Without the layer it can. Please report this." : kNoDriver);
         return std::nullopt;
     }
     if (!probe.report["layer_loaded"]) {
@@ -205,9 +220,8 @@ void Doctor::CheckLayerNames(const Json& names) {
         Say(Level::kOk, "loader", "The Vulkan loader finds the layer.");
     } else {
         Say(Level::kError, "loader", "The Vulkan loader does not find the layer.",
-            "Try `VK_LOADER_DEBUG=layer tessera run vulkaninfo` to see why; a loader before "
-            "1.3.207 "
-            "does not know VK_ADD_LAYER_PATH: set VK_LAYER_PATH to the layer's folder.");
+            "Try `VK_LOADER_DEBUG=layer tessera run vulkaninfo` to see why. A loader before "
+            "1.3.207 does not know VK_ADD_LAYER_PATH: set VK_LAYER_PATH to the layer's folder.");
     }
     std::istringstream own_layers(Variable(own_, "VK_INSTANCE_LAYERS").value_or(""));
     for (std::string name; std::getline(own_layers, name, ':');) {
@@ -270,8 +284,8 @@ void Doctor::DescribeDevice(const std::string& name, const Json& report) {
     if (served.contains("pooled")) {
         Say(Level::kOk, "device",
             "The device " + name +
-                " comes up with the layer; allocations are pooled in its memory types " +
-                served["pooled"] + ".");
+                " comes up with the layer; allocations are pooled in memory of " +
+                Types(served["pooled"]) + ".");
     } else {
         Say(Level::kWarning, "device",
             "The device " + name +
@@ -283,12 +297,12 @@ void Doctor::DescribeDevice(const std::string& name, const Json& report) {
         const auto types = served.find(reader::ReasonName(reason));
         if (types == served.end()) continue;
         Say(Level::kNote, "device",
-            "Memory types " + types->second + " of " + name +
-                " are passed through: " + types->first + " (" + reader::ReasonText(reason) + ").");
+            "Memory of " + Types(types->second) + " of " + name +
+                " is passed through: " + types->first + " (" + reader::ReasonText(reason) + ").");
     }
     if (served.contains("failed")) {
         Say(Level::kNote, "device",
-            "A trial allocation failed in the memory types " + served["failed"] + " of " + name +
+            "A trial allocation failed in memory of " + Types(served["failed"]) + " of " + name +
                 ".",
             "The memory may be in use elsewhere.");
     }

@@ -5,7 +5,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "base/secure.h"
@@ -67,36 +66,6 @@ void CheckInstallations(const Layer& layer, const Environment& environment, Find
         findings.push_back({Level::kNote, "implicit_layer",
                             "The implicit layer is not installed; only ENABLE_TESSERA=1 needs it.",
                             ""});
-    }
-}
-
-std::string ValidKeys() {
-    std::string names;
-    for (const SettingInfo& info : SettingTable())
-        names += (names.empty() ? "" : ", ") + SettingEnvironmentName(info.key);
-    return names;
-}
-
-void CheckSetting(const std::string& name, const std::string& value, Findings& findings) {
-    const auto table = SettingTable();
-    const auto info = std::ranges::find_if(
-        table, [&](const SettingInfo& each) { return SettingEnvironmentName(each.key) == name; });
-    Settings scratch;
-    if (info == table.end()) {
-        findings.push_back({Level::kWarning, "settings",
-                            Quoted(name) + " is no setting of the layer.",
-                            "There are: " + ValidKeys() + "."});
-    } else if (value.empty()) {
-        findings.push_back(
-            {Level::kNote, "settings", name + " is empty and counts as not set.", ""});
-    } else if (!info->apply(scratch, value)) {
-        findings.push_back({Level::kWarning, "settings",
-                            name + " is " + Quoted(value) + ", which is not valid and is ignored.",
-                            "Valid is: " + std::string(info->valid) + "."});
-    } else {
-        findings.push_back(
-            {Level::kNote, "settings",
-             name + "=" + Printable(value) + " is in effect. " + std::string(info->summary), ""});
     }
 }
 
@@ -179,11 +148,14 @@ Findings CheckLoaderVariables(const Environment& environment) {
 
 Findings CheckSettings(const Environment& environment) {
     Findings findings;
-    for (const std::string& entry : environment) {
-        if (!entry.starts_with(kSettingsEnvPrefix)) continue;
-        const size_t end = entry.find('=');
-        if (end == std::string::npos) continue;
-        CheckSetting(entry.substr(0, end), entry.substr(end + 1), findings);
+    for (const SettingInfo& info : SettingTable()) {
+        const std::string name = SettingEnvironmentName(info.key);
+        const std::string value = Variable(environment, name).value_or("");
+        Settings scratch;
+        if (value.empty() || !info.apply(scratch, value)) continue;
+        findings.push_back(
+            {Level::kNote, "settings",
+             name + "=" + Printable(value) + " is in effect. " + std::string(info.summary), ""});
     }
     return findings;
 }

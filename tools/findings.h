@@ -39,7 +39,8 @@ Findings CheckFiles(const LayerSearch& search, const Environment& environment);
 // The variables that decide what the Vulkan loader does with the layer.
 Findings CheckLoaderVariables(const Environment& environment);
 
-// The settings in the environment, TESSERA_*: those in effect, unknown ones and wrong values.
+// The settings in the environment, TESSERA_*, that are in effect. Of those that are unknown or
+// wrong the layer itself says so, wherever they stand; doctor.cpp passes that on.
 Findings CheckSettings(const Environment& environment);
 
 // [{"level", "check", "text", "advice"}..]; "advice" is null where there is none.

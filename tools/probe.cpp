@@ -124,9 +124,9 @@ void Understand(const std::string& report, const std::string& log, ProbeResult& 
     std::istringstream log_lines(log);
     for (std::string line; std::getline(log_lines, line);) {
         // "tessera[PID] LEVEL: TEXT"
-        const size_t start = line.find("] ");
-        if (!line.starts_with(kLogStart) || start == std::string::npos) continue;
-        result.log.push_back(line.substr(start + 2));
+        const size_t text = line.find(": ");
+        if (!line.starts_with(kLogStart) || text == std::string::npos) continue;
+        result.log.push_back(line.substr(text + 2));
     }
 }
 

@@ -29,7 +29,7 @@ struct ProbeResult {
     std::string step;           // what it was about to do last
     std::optional<int> signal;  // that ended it
     bool timed_out = false;
-    std::vector<std::string> log;  // the layer's lines about problems; not Printable() yet
+    std::vector<std::string> log;  // what the layer said of problems; not Printable() yet
 
     bool Finished() const { return !report.is_null(); }
 };

@@ -98,7 +98,7 @@ TEST_F(RunTest, WordsAfterTheApplicationAreItsOwn) {
 
 TEST_F(RunTest, StandardStreamsAreTheApplications) {
     ProgramOptions options;
-    options.input = std::string("line\n\0 and bytes \xff", 20);
+    options.input = std::string("line\n\0 and bytes \xff", 18);
     const Outcome outcome = Run({"sh", "-c", "cat; echo to stderr >&2"}, options);
     EXPECT_EQ(outcome.out, options.input);
     EXPECT_TRUE(outcome.err.starts_with("to stderr\ntessera: ")) << outcome.err;
