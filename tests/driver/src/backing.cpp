@@ -12,6 +12,8 @@ namespace tessera::mock {
 const BoundRange* GranuleIndex::Conflict(const BoundRange& range, bool linear,
                                          VkDeviceSize granule) const {
     const Kind& other = kinds_[linear ? 0 : 1];
+    // The last granule of a range that ends before, or the first of one that begins after, can be
+    // shared; ranges that have bytes in common are aliased on purpose and pass.
     auto [before, before_end] = other.by_last.equal_range(range.begin / granule);
     for (; before != before_end; ++before) {
         if (before->second.end <= range.begin) return &before->second;
@@ -49,6 +51,7 @@ void Backing::Bind(std::shared_ptr<Memory> memory, VkDeviceSize offset, VkDevice
 }
 
 void Backing::BindPages(VkDeviceSize begin, const Range& range) {
+    // Invariant: ranges do not overlap. Start at the one that may reach over `begin`.
     const VkDeviceSize end = begin + range.size_bytes;
     auto page = pages_.upper_bound(begin);
     if (page != pages_.begin()) --page;
@@ -87,11 +90,12 @@ std::string Backing::ForEachPiece(VkDeviceSize offset, size_t size_bytes, Visit 
         }
         visit(bytes, at, length);
     };
-    if (!sparse) {
+    if (!sparse) {  // one piece
         if (!bound()) problem = "the resource is not bound to memory";
         piece(bound() ? &whole_ : nullptr, offset, 0, size_bytes);
         return problem;
     }
+    // Alternate between pages and the holes between them.
     size_t at = 0;
     while (at < size_bytes) {
         const VkDeviceSize here = offset + at;

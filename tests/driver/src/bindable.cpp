@@ -4,6 +4,7 @@
 // data graph sessions. Each is an object with one or more places for memory, made here only so that
 // there is something to bind: what they are for (tracing, decoding, inference) is not offered, and
 // a data graph session takes any pipeline handle, since the driver has no pipelines.
+#include "arithmetic.h"
 #include "bind_rules.h"
 #include "late_vulkan.h"
 #include "text.h"
@@ -12,8 +13,7 @@
 namespace tessera::mock {
 namespace {
 
-constexpr VkDeviceSize kKiB = 1024;
-
+// Tails without a number stand for rules that the registry has no identifier for.
 constexpr BindVuids kStructure = {"VUID-VkBindAccelerationStructureMemoryInfoNV-",
                                   "accelerationStructure-03620",
                                   nullptr,
@@ -59,6 +59,7 @@ constexpr BindVuids kSession = {"VUID-VkBindDataGraphPipelineSessionMemoryInfoAR
                                 nullptr,
                                 "memory-protected"};
 
+// Any ordinary memory will do. Sizes are rounded up to the alignment.
 VkMemoryRequirements NeedsOf(const Call& call, VkDeviceSize size, VkDeviceSize alignment) {
     const Description& d = *call.device().description;
     uint32_t types = 0;
@@ -67,9 +68,10 @@ VkMemoryRequirements NeedsOf(const Call& call, VkDeviceSize size, VkDeviceSize a
     for (uint32_t i = 0; i < d.types.size(); ++i) {
         if (!(d.Flags(i) & kNot)) types |= 1u << i;
     }
-    return {(size + alignment - 1) / alignment * alignment, alignment, types};
+    return {RoundUp(size, alignment), alignment, types};
 }
 
+// Makes an object with these places for memory.
 template <class Handle>
 VkResult Create(Call& call, VkObjectType type, bool linear,
                 std::vector<VkMemoryRequirements> places, const VkAllocationCallbacks* allocator,
@@ -129,7 +131,7 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateAccelerationStructureNV(
     if (call.failed()) return call.result();
     const VkDeviceSize parts =
         VkDeviceSize{pCreateInfo->info.geometryCount} + pCreateInfo->info.instanceCount;
-    const VkDeviceSize size = std::max(pCreateInfo->compactedSize, parts * kKiB + kKiB);
+    const VkDeviceSize size = std::max(pCreateInfo->compactedSize, (parts + 1) * 1024);
     return Create(call, VK_OBJECT_TYPE_ACCELERATION_STRUCTURE_NV, true, {NeedsOf(call, size, 256)},
                   pAllocator, pAccelerationStructure);
 }
@@ -180,8 +182,8 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateVideoSessionKHR(VkDevice device,
     const VkDeviceSize picture =
         VkDeviceSize{pCreateInfo->maxCodedExtent.width} * pCreateInfo->maxCodedExtent.height;
     return Create(call, VK_OBJECT_TYPE_VIDEO_SESSION_KHR, true,
-                  {NeedsOf(call, picture + kKiB, 4 * kKiB), NeedsOf(call, 3 * kKiB, 256)},
-                  pAllocator, pVideoSession);
+                  {NeedsOf(call, picture + 1024, 4096), NeedsOf(call, 3072, 256)}, pAllocator,
+                  pVideoSession);
 }
 
 VKAPI_ATTR void VKAPI_CALL DestroyVideoSessionKHR(VkDevice device, VkVideoSessionKHR videoSession,
@@ -285,7 +287,7 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateDataGraphPipelineSessionARM(
     Call call(Command::kCreateDataGraphPipelineSessionARM, device);
     if (call.failed()) return call.result();
     return Create(call, VK_OBJECT_TYPE_DATA_GRAPH_PIPELINE_SESSION_ARM, true,
-                  {NeedsOf(call, 20 * kKiB, 256), NeedsOf(call, kKiB, 64)}, pAllocator, pSession);
+                  {NeedsOf(call, 20480, 256), NeedsOf(call, 1024, 64)}, pAllocator, pSession);
 }
 
 VKAPI_ATTR void VKAPI_CALL

@@ -31,18 +31,25 @@
 
 namespace tessera::mock {
 
+// What failing calls leave in outputs whose contents the specification then calls undefined: a
+// program that looks at them all the same shall notice.
+inline constexpr uint64_t kPoison = 0xBADBADBADBADBAD1;
+
 class Call {
  public:
-    // `device` is null for commands of an instance or a physical device.
+    // Counts the call, and lets the faults that wait for this command count it. `device` is null
+    // for commands of an instance or a physical device.
     explicit Call(Command command, VkDevice device = VK_NULL_HANDLE);
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
+    // Runs what After() left, then takes the marks back.
     ~Call();
 
     // Whether the control asked this call to fail; then it has to return result() and do nothing.
     bool failed() const { return result_ != VK_SUCCESS; }
     VkResult result() const { return result_; }
 
+    // The device of the call. **Requires** that one was given.
     Device& device() const { return *device_; }
 
     // Runs the command's hook and spends its cost. At most once; without it the end of the Call

@@ -63,6 +63,7 @@ void SetNextHandles(VkObjectType type, const uint64_t* values, uint32_t count) {
     queue.insert(queue.end(), values, values + count);
 }
 
+// Peaks of different devices did not happen at the same time, so the largest one is taken.
 void AddTotals(TesseraMockTotals* out, const MemoryTotals& totals) {
     out->live += totals.live;
     out->live_bytes += totals.live_bytes;
@@ -72,6 +73,7 @@ void AddTotals(TesseraMockTotals* out, const MemoryTotals& totals) {
     out->frees += totals.frees;
 }
 
+// Visits one device, or all of them for a null handle.
 template <class Visit>
 void ForEachDeviceLocked(VkDevice device, Visit visit) {
     for (Device* candidate : TheRegistry().devices) {
@@ -205,6 +207,7 @@ void Reset() {
 }  // namespace
 }  // namespace tessera::mock
 
+// The order is that of the structure in mock_control.h.
 extern "C" __attribute__((visibility("default"))) const TesseraMock* tessera_mock_get(void) {
     namespace mock = tessera::mock;
     static const TesseraMock kControl = {TESSERA_MOCK_CONTROL_VERSION,

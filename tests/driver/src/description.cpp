@@ -33,6 +33,8 @@ std::string Names(const Readers& readers) {
     return names;
 }
 
+// A description is read by tables: each key has a function that puts its value where it belongs.
+//
 // Calls the reader of each key of `object`; a key without a reader is refused.
 void ReadObject(const Json& object, const std::string& where, const Readers& readers) {
     if (!object.is_object()) Refuse(where + " must be an object");
@@ -196,6 +198,7 @@ Readers AlignmentReaders(Alignments& a) {
             {"optimal_image", AlignmentInto(a.optimal_image)}};
 }
 
+// The keys of a device. Each reader refers to `d`, which must outlive the table.
 Readers TopReaders(Description& d) {
     auto nested = [](const char* where, Readers readers) {
         return [where, readers](const Json& value) { ReadObject(value, where, readers); };
@@ -253,6 +256,7 @@ Readers TopReaders(Description& d) {
     };
 }
 
+// What can be judged only when all keys have been read.
 void CheckWhole(const Description& d) {
     if (d.heaps.empty() || d.heaps.size() > VK_MAX_MEMORY_HEAPS) Refuse("1 to 16 heaps, please");
     if (d.types.empty() || d.types.size() > VK_MAX_MEMORY_TYPES) Refuse("1 to 32 memory types");
@@ -271,6 +275,7 @@ void CheckWhole(const Description& d) {
     if (d.budget_percent == 0 || d.budget_percent > 100) Refuse("budget percent must be 1 to 100");
 }
 
+// The base is read first, whatever its place in the text, since it is what the rest changes.
 DescriptionPtr ReadDevice(const Json& object) {
     if (!object.is_object()) Refuse("a device must be a JSON object");
     const std::string base = object.value("base", "lavapipe_like");
@@ -320,6 +325,7 @@ bool ParseHandleRule(const std::string& text, HandleRule* rule) {
     rule->pattern = pattern;
     rule->mask = mask;
     if (fields == 1) {
+        // 2^(h+1) - 2^l for the highest and lowest set bits h and l, without a shift by 64.
         const uint64_t lowest = rule->pattern & (~rule->pattern + 1);
         rule->mask = (std::bit_floor(rule->pattern) - lowest) | std::bit_floor(rule->pattern);
     }

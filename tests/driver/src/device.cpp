@@ -54,6 +54,7 @@ void RetireLocked(Device& device) {
     TheRegistry().devices.erase(&device);
 }
 
+// Queues exist from the start; an application only fetches them.
 void MakeQueues(Device& device, const VkDeviceCreateInfo& info) {
     for (uint32_t i = 0; i < info.queueCreateInfoCount; ++i) {
         const VkDeviceQueueCreateInfo& family = info.pQueueCreateInfos[i];
@@ -68,6 +69,7 @@ void MakeQueues(Device& device, const VkDeviceCreateInfo& info) {
     }
 }
 
+// A queue is named by its family, its index and the flags that it was created with.
 VkQueue FindQueue(const Call& call, uint32_t family, uint32_t index,
                   VkDeviceQueueCreateFlags flags) {
     for (const auto& queue : call.device().queues) {

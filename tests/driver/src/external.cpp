@@ -30,6 +30,8 @@ int MakeFile(size_t size_bytes) {
     return fd;
 }
 
+// A descriptor that this driver made, for an allocation of this size. Asking for the seals of
+// anything that is no memfd fails.
 bool IsOurs(int fd, VkDeviceSize size_bytes) {
     struct stat state {};
     return fcntl(fd, F_GET_SEALS) == kSeals && fstat(fd, &state) == 0 &&
@@ -67,6 +69,8 @@ VkResult ImportFile(const Call& call, const VkMemoryAllocateInfo& info,
                : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
+// Gives a memory bytes that can be mapped a second time. What was obtained before a failure goes
+// with the memory.
 VkResult ObtainFile(Memory& memory) {
     const auto size = static_cast<size_t>(memory.size_bytes);
     const int fd = MakeFile(size);

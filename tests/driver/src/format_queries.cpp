@@ -9,6 +9,7 @@
 namespace tessera::mock {
 namespace {
 
+// Every known format can be sampled and copied; plain ones can be rendered to.
 VkFormatProperties FormatPropertiesOf(VkFormat format) {
     const Format* known = FindFormat(format);
     if (known == nullptr) return {};
@@ -28,6 +29,7 @@ VkFormatProperties FormatPropertiesOf(VkFormat format) {
     return {features, features | attachment, texel_buffer};
 }
 
+// Linear images are kept to the minimum that the specification grants: 2D, one level, one layer.
 VkResult ImageFormatPropertiesOf(const VkPhysicalDeviceImageFormatInfo2& info,
                                  VkImageFormatProperties* out) {
     const Format* format = FindFormat(info.format);

@@ -7,6 +7,8 @@
 #include <bit>
 #include <unordered_map>
 
+#include "arithmetic.h"
+
 namespace tessera::mock {
 namespace {
 
@@ -14,14 +16,6 @@ constexpr VkImageAspectFlags kColor = VK_IMAGE_ASPECT_COLOR_BIT;
 constexpr VkImageAspectFlags kDepth = VK_IMAGE_ASPECT_DEPTH_BIT;
 constexpr VkImageAspectFlags kStencil = VK_IMAGE_ASPECT_STENCIL_BIT;
 constexpr VkDeviceSize kLinearRowAlignment = 64;
-
-VkDeviceSize RoundUp(VkDeviceSize value, VkDeviceSize step) {
-    return (value + step - 1) / step * step;
-}
-
-uint32_t DivideUp(uint32_t value, uint32_t by) {
-    return (value + by - 1) / by;
-}
 
 std::vector<Format> MakeFormats() {
     auto texel = [](VkFormat format, uint32_t bytes, VkImageAspectFlags aspects = kColor) {
@@ -106,6 +100,8 @@ void PlaneLayout::PlaceMips(const VkImageCreateInfo& info, const Format& format,
     auto blocks = [](uint32_t texels, uint32_t level, uint32_t divisor, uint32_t block) {
         return DivideUp(DivideUp(std::max(texels >> level, 1u), divisor), block);
     };
+    // Levels are tiled until the first that is smaller than a tile in any direction; from there on
+    // they share a tail of plain levels.
     tail_first_mip_ = info.mipLevels;
     for (uint32_t level = 0; level < info.mipLevels; ++level) {
         MipPlace place{};

@@ -21,7 +21,7 @@
 namespace tessera::mock {
 
 struct FormatPlane {
-    uint32_t block_bytes;
+    uint32_t block_bytes;        // of one block and one sample
     uint32_t width_divisor = 1;  // chroma planes are smaller than the image
     uint32_t height_divisor = 1;
 };
@@ -30,7 +30,7 @@ struct Format {
     VkFormat format;
     uint32_t block_width;  // in texels
     uint32_t block_height;
-    VkImageAspectFlags aspects;
+    VkImageAspectFlags aspects;  // color, depth or stencil; planes of a color format count as color
     std::vector<FormatPlane> planes;  // more than one for multi-planar formats
 };
 
@@ -56,19 +56,23 @@ struct MipPlace {
     Extent tiles;            // tiled levels only: how many blocks in each direction
 };
 
-// The layout of one plane of an image.
+// The layout of one plane of an image. Cheap to make: it is computed anew wherever it is needed, so
+// it cannot disagree with the image. The bytes are an address space of their own: memory is bound
+// to it whole, or block by block for sparse images.
 class PlaneLayout {
  public:
     PlaneLayout(const VkImageCreateInfo& info, const Format& format, uint32_t plane);
 
+    // All array layers, which lie one after the other, `layer_bytes` apart.
     VkDeviceSize size_bytes() const { return layer_bytes_ * layers_; }
     VkDeviceSize layer_bytes() const { return layer_bytes_; }
+    // Bytes of one block with all its samples.
     uint32_t block_bytes() const { return block_bytes_; }
+    // Requires level < mipLevels of the create info.
     const MipPlace& mip(uint32_t level) const { return mips_[level]; }
 
-    // Sparse residency only. The extent of a sparse block, in blocks of the format.
-    Extent tile() const { return tile_; }
-    // The first mip level in the tail (the number of levels if there is no tail).
+    // Sparse residency only. The first mip level in the tail; the number of levels if all are
+    // tiled.
     uint32_t tail_first_mip() const { return tail_first_mip_; }
     VkDeviceSize tail_offset() const { return tail_offset_; }  // in the first layer
     VkDeviceSize tail_bytes() const { return tail_bytes_; }    // per layer, whole sparse blocks

@@ -44,6 +44,7 @@ uint64_t ObjectTable::Insert(std::shared_ptr<Object> object, uint64_t forced) {
 void ObjectTable::Erase(Object& object) {
     object.alive = false;
     if (rule_.style == HandleStyle::kRecycle) free_values_.push_back(object.handle);
+    // Forgetting old handles makes a message less exact, nothing more.
     if (stale_.size() >= kMaxStale) stale_.clear();
     stale_.insert(object.handle);
     objects_.erase(object.handle);

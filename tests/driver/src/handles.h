@@ -50,7 +50,7 @@ struct Object {
     virtual ~Object() = default;
 
     const VkObjectType type;
-    uint64_t handle = 0;
+    uint64_t handle = 0;          // set when it is taken into a table
     bool alive = true;            // false once destroyed, while a call still holds the object
     bool with_allocator = false;  // created with VkAllocationCallbacks: destroy likewise
 };
@@ -58,6 +58,7 @@ struct Object {
 // The live objects of one device (or instance) and the source of their handles.
 class ObjectTable {
  public:
+    // Handles follow `rule`; tables with equal rules hand out equal values (kPointer excepted).
     explicit ObjectTable(const HandleRule& rule) : rule_(rule), random_(rule.seed) {}
 
     // Gives the object a handle and takes it in. `forced` is used as the value if it is neither 0

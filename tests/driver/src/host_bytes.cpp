@@ -10,15 +10,13 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "arithmetic.h"
+
 namespace tessera::mock {
 namespace {
 
 constexpr size_t kPage = 4096;
 constexpr size_t kMapFrom = 64 * 1024;
-
-size_t RoundUp(size_t value, size_t step) {
-    return (value + step - 1) / step * step;
-}
 
 }  // namespace
 

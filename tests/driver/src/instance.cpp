@@ -24,6 +24,8 @@ constexpr const char* kInstanceExtensions[] = {
     "VK_KHR_external_fence_capabilities",     "VK_KHR_external_memory_capabilities",
     "VK_KHR_external_semaphore_capabilities", "VK_EXT_debug_utils"};
 
+// The control wins over the environment; both are read when an instance is made, so that a process
+// can have one device after the other.
 std::string DescriptionText() {
     {
         StateLock lock;
@@ -58,6 +60,8 @@ bool IsOpen(const Gate& gate, uint32_t version, const std::set<std::string>& ins
                                          device_extensions.contains(gate.extension));
 }
 
+// Whether any physical device of the instance may have the command. For commands of a device this
+// is wider than vkGetDeviceProcAddr, which knows what was enabled.
 bool IsOpenOnInstance(const Entry& entry, const Instance& instance) {
     for (const auto& physical : instance.physical_devices) {
         const Description& description = *physical->description;
@@ -127,10 +131,6 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateInstance(const VkInstanceCreateInfo* pCreat
     }
     auto instance = std::make_unique<Instance>();
     instance->with_allocator = pAllocator != nullptr;
-    if (pCreateInfo->pApplicationInfo != nullptr &&
-        pCreateInfo->pApplicationInfo->apiVersion != 0) {
-        instance->api_version = pCreateInfo->pApplicationInfo->apiVersion;
-    }
     for (uint32_t i = 0; i < pCreateInfo->enabledExtensionCount; ++i) {
         const char* name = pCreateInfo->ppEnabledExtensionNames[i];
         if (!IsKnownInstanceExtension(name)) return VK_ERROR_EXTENSION_NOT_PRESENT;

@@ -19,9 +19,6 @@
 namespace tessera::mock {
 namespace {
 
-// Written to the output of a failing map; the specification leaves it undefined.
-constexpr uint64_t kPoison = 0xBADBADBADBADBAD1;
-
 // The rules of vkMapMemory; VkMemoryMapInfo has the same under other numbers.
 struct MapVuids {
     const char* what;  // the parameter that names the memory
@@ -90,6 +87,7 @@ VkResult Map(Call& call, const MapVuids& vuids, VkDeviceMemory handle, VkDeviceS
     good &= call.Require(size == VK_WHOLE_SIZE || size <= total - std::min(offset, total),
                          vuids.size, Text("offset ", offset, " and size ", size, " of ", total));
     if (!good) return VK_ERROR_MEMORY_MAP_FAILED;
+    // Only flush and invalidate care where a mapping ends; the pointer reaches to the memory's end.
     const VkDeviceSize end = size == VK_WHOLE_SIZE ? total : offset + size;
     if (flags & VK_MEMORY_MAP_PLACED_BIT_EXT) {
         const VkResult result = MapAt(call, *memory, chain, offset, end - offset, data);
@@ -145,6 +143,8 @@ VkDeviceSize CheckRange(const Call& call, const VkMappedMemoryRange& range, cons
     return inside ? range.offset + range.size : memory.map_end;
 }
 
+// Carries the bytes of all ranges from host to device (`flush`) or back. For coherent memory, which
+// has one copy only, the ranges are checked and nothing is left to do.
 VkResult CopyRanges(Call& call, uint32_t count, const VkMappedMemoryRange* ranges, bool flush) {
     std::vector<std::shared_ptr<Memory>> memories;
     for (uint32_t i = 0; i < count; ++i) {
@@ -159,6 +159,7 @@ VkResult CopyRanges(Call& call, uint32_t count, const VkMappedMemoryRange* range
         Memory& memory = *memories[i];
         VkDeviceSize end = CheckRange(call, ranges[i], memory);
         if (memory.host_view.data() == nullptr || end <= ranges[i].offset) continue;
+        // Caches know nothing smaller than an atom, so whole atoms are copied in any case.
         const VkDeviceSize begin = ranges[i].offset / atom * atom;
         end = std::min((end + atom - 1) / atom * atom, memory.size_bytes);
         std::byte* host = memory.host_view.data() + begin;

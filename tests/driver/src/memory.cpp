@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "arithmetic.h"
 #include "call.h"
 #include "external.h"
 #include "mapping.h"
@@ -16,14 +17,7 @@
 namespace tessera::mock {
 namespace {
 
-// Written to outputs of failing calls, whose contents the specification leaves undefined.
-constexpr uint64_t kPoison = 0xBADBADBADBADBAD1;
-
 constexpr VkDeviceSize kAddressStep = VkDeviceSize{64} << 10;
-
-VkDeviceSize RoundUp(VkDeviceSize value, VkDeviceSize step) {
-    return (value + step - 1) / step * step;
-}
 
 // Checks the rules that name only the structure. Returns false if the call cannot go on.
 bool CheckInfo(const Call& call, const VkMemoryAllocateInfo& info) {
@@ -46,6 +40,8 @@ bool CheckInfo(const Call& call, const VkMemoryAllocateInfo& info) {
                         "allocationSize is 0");
 }
 
+// Reads priority and allocate flags. A flag whose feature is off is kept all the same: what the
+// caller meant is then seen in the observation.
 void ReadFlags(const Call& call, const VkMemoryAllocateInfo& info, Memory& memory) {
     const Device& device = call.device();
     if (auto* priority = FindInChain<VkMemoryPriorityAllocateInfoEXT>(
@@ -131,7 +127,9 @@ bool PlaceAddressLocked(const Call& call, const VkMemoryAllocateInfo& info, Memo
     return true;
 }
 
-// Checks the limits that the whole device or heap has. Returns the error, if any.
+// Checks the limits that the whole device or heap has, the ones that are the caller's fault first:
+// a program that asks for too much should hear it even when the heap is full as well. Returns the
+// error, if any.
 VkResult CheckLimitsLocked(const Call& call, const Memory& memory) {
     const Device& device = call.device();
     const Description& d = *device.description;
@@ -147,6 +145,7 @@ VkResult CheckLimitsLocked(const Call& call, const Memory& memory) {
                       Text(device.live_allocations, " allocations are alive already"))) {
         return VK_ERROR_TOO_MANY_OBJECTS;
     }
+    // Larger is allowed to fail and not forbidden, hence no violation.
     if (memory.size_bytes > d.max_allocation_bytes) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     const VkDeviceSize used = TheRegistry().HeapUsage(d)[type.heap];
     if (memory.charged_bytes > heap_bytes - std::min(used, heap_bytes)) {
@@ -172,6 +171,7 @@ VkResult ObtainBytes(const Call& call, const VkMemoryAllocateInfo& info, Memory&
     return VK_SUCCESS;
 }
 
+// Counts and charges a memory that exists now; UncountLocked() is its reverse.
 void CountLocked(Device& device, const Memory& memory) {
     MemoryTotals& totals = device.totals[memory.type_index];
     ++totals.allocations;
@@ -194,6 +194,7 @@ void UncountLocked(Device& device, const Memory& memory) {
     TheRegistry().HeapUsage(*device.description)[heap] -= memory.charged_bytes;
 }
 
+// Nothing outside of the new object changes before all that can fail has succeeded.
 VkResult Allocate(Call& call, const VkMemoryAllocateInfo& info,
                   const VkAllocationCallbacks* allocator, VkDeviceMemory* out) {
     Device& device = call.device();
@@ -255,6 +256,7 @@ VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
     auto object = call.UseMemory(memory, Access::kExclusive);
     call.Enter();
     StateLock lock;
+    // Another call may have freed it since it was found; that was reported as an overlap.
     if (object == nullptr || !object->alive) return;
     call.CheckAllocator(*object, pAllocator);
     UncountLocked(call.device(), *object);

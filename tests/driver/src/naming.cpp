@@ -29,6 +29,7 @@ std::map<ObjectKey, uint64_t>* ValuesLocked(Call& call, VkPrivateDataSlot slot) 
     return &call.device().private_data[Raw(slot)];
 }
 
+// A null or empty name takes the name away.
 void SetName(Call& call, const ObjectKey& key, const char* name, const char* vuid) {
     const bool known = CheckTyped(call, key.first, key.second, Access::kExclusive, vuid);
     call.Enter();

@@ -34,6 +34,7 @@ struct Dispatchable {
 struct Instance;
 struct Device;
 
+// A description that applications can hold. Lives as long as its instance.
 struct PhysicalDevice : Dispatchable {
     Instance* instance = nullptr;
     DescriptionPtr description;
@@ -43,9 +44,10 @@ struct PhysicalDevice : Dispatchable {
     }
 };
 
+// Owned by the registry from creation to destruction; its devices are not owned by it, since a
+// program may (wrongly) destroy it first.
 struct Instance : Dispatchable {
-    uint32_t api_version = VK_API_VERSION_1_0;
-    std::set<std::string> extensions;
+    std::set<std::string> extensions;  // enabled
     std::vector<std::unique_ptr<PhysicalDevice>> physical_devices;
     ObjectTable objects{HandleRule{}};  // messengers
     bool with_allocator = false;
@@ -57,7 +59,7 @@ struct MemoryListener {
     void* user = nullptr;
 };
 
-// Counts of one memory type.
+// Counts of one memory type. Invariant: live = allocations - frees, of one device.
 struct MemoryTotals {
     uint64_t live = 0;
     uint64_t live_bytes = 0;
@@ -68,6 +70,7 @@ struct MemoryTotals {
 };
 using TypeTotals = std::array<MemoryTotals, VK_MAX_MEMORY_TYPES>;
 
+// Every queue is externally synchronised; `use` sees whether it was.
 struct Queue : Dispatchable {
     Device* device = nullptr;
     uint32_t family = 0;
@@ -81,6 +84,8 @@ struct Queue : Dispatchable {
 // Identifies any object of a device for names and private data.
 using ObjectKey = std::pair<VkObjectType, uint64_t>;
 
+// Owned by the registry. All its children live in `objects`, which keeps them until they are
+// destroyed; a call that is under way may keep one for longer.
 struct Device : Dispatchable {
     explicit Device(DescriptionPtr d) : description(std::move(d)), objects(description->handles) {}
 
@@ -92,19 +97,26 @@ struct Device : Dispatchable {
     ObjectTable objects;
     std::set<uint64_t> command_buffers;  // handles of the live ones of all pools
     TypeTotals totals{};
-    uint32_t live_allocations = 0;
+    uint32_t live_allocations =
+        0;  // the sum of all totals' live; what maxMemoryAllocationCount limits
+    // Where the next memory goes in the device's address space. Addresses are never used twice, so
+    // an address also tells which allocation it came from.
     VkDeviceAddress next_address = VkDeviceAddress{1} << 40;
     std::vector<MemoryListener> memory_listeners;
+    // Names and private data go with the object, not with the value of its handle: unregistering an
+    // object drops them.
     uint64_t next_report_id = 1;
     std::map<ObjectKey, std::string> names;
     std::map<uint64_t, std::map<ObjectKey, uint64_t>> private_data;  // by slot
     UseMarker use;
     bool with_allocator = false;
 
+    // Whether a feature (see feature_table.h) was enabled when the device was created.
     bool Enabled(const char* feature) const { return features.contains(feature); }
     VkDevice handle() { return reinterpret_cast<VkDevice>(static_cast<Dispatchable*>(this)); }
 };
 
+// A debug messenger of an instance: what it wants to hear, and whom to call.
 struct Messenger : Object {
     static constexpr VkObjectType kType = VK_OBJECT_TYPE_DEBUG_UTILS_MESSENGER_EXT;
     Messenger() : Object(kType) {}
@@ -119,12 +131,14 @@ struct PrivateDataSlot : Object {
     PrivateDataSlot() : Object(kType) {}
 };
 
+// Signalled by the end of a submission, which is before vkQueueSubmit returns.
 struct Fence : Object {
     static constexpr VkObjectType kType = VK_OBJECT_TYPE_FENCE;
     Fence() : Object(kType) {}
     bool signaled = false;
 };
 
+// Binary. A wait takes the signal away.
 struct Semaphore : Object {
     static constexpr VkObjectType kType = VK_OBJECT_TYPE_SEMAPHORE;
     Semaphore() : Object(kType) {}
@@ -144,6 +158,7 @@ struct CommandPool;
 class Executor;
 using RecordedCommand = std::function<void(Executor&)>;
 
+// Owned by its pool. Recording appends to `commands`; a submission runs them in order.
 struct CommandBuffer : Dispatchable {
     enum class State { kInitial, kRecording, kExecutable };
     Device* device = nullptr;
@@ -163,6 +178,8 @@ struct CommandPool : Object {
     std::map<CommandBuffer*, std::unique_ptr<CommandBuffer>> buffers;
 };
 
+// The objects behind dispatchable handles. These trust the handle, as every driver does: the loader
+// has used it as a pointer before.
 inline Instance& Of(VkInstance handle) {
     return *static_cast<Instance*>(reinterpret_cast<Dispatchable*>(handle));
 }

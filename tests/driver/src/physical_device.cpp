@@ -89,6 +89,7 @@ void FillDriver(const Description& d, Driver* driver) {
     driver->conformanceVersion = {0, 0, 0, 0};  // it is not conformant and does not say so
 }
 
+// Structures that are not known are left alone, as drivers do.
 void FillPropertyStructure(const Description& d, VkBaseOutStructure* out) {
     switch (out->sType) {
         case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES:
@@ -141,6 +142,7 @@ void FillPropertyStructure(const Description& d, VkBaseOutStructure* out) {
     }
 }
 
+// Entries past the counts stay 0.
 void FillMemory(const Description& d, VkPhysicalDeviceMemoryProperties* out) {
     *out = {};
     out->memoryHeapCount = static_cast<uint32_t>(d.heaps.size());
@@ -153,6 +155,7 @@ void FillMemory(const Description& d, VkPhysicalDeviceMemoryProperties* out) {
     }
 }
 
+// Usage is what the whole process holds on this hardware, by whatever instance and device.
 void FillBudget(const Description& d, VkPhysicalDeviceMemoryBudgetPropertiesEXT* out) {
     StateLock lock;
     const auto& usage = TheRegistry().HeapUsage(d);
@@ -163,6 +166,7 @@ void FillBudget(const Description& d, VkPhysicalDeviceMemoryBudgetPropertiesEXT*
     }
 }
 
+// One family for everything, and one that can only copy, so that there is a wrong choice.
 std::vector<VkQueueFamilyProperties> Families(const Description& d) {
     VkQueueFamilyProperties all{};
     all.queueFlags = VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT;

@@ -8,6 +8,7 @@
 namespace tessera::mock {
 namespace {
 
+// Takes the signals that a submission waits for.
 void WaitLocked(Call& call, uint32_t count, const VkSemaphore* semaphores) {
     for (uint32_t i = 0; i < count; ++i) {
         auto semaphore = call.Find<Semaphore>(semaphores[i], "pWaitSemaphores");
@@ -18,6 +19,7 @@ void WaitLocked(Call& call, uint32_t count, const VkSemaphore* semaphores) {
     }
 }
 
+// Gives the signals that others wait for; a signal that nobody took may not be given again.
 void SignalLocked(Call& call, uint32_t count, const VkSemaphore* semaphores) {
     for (uint32_t i = 0; i < count; ++i) {
         auto semaphore = call.Find<Semaphore>(semaphores[i], "pSignalSemaphores");
@@ -28,6 +30,7 @@ void SignalLocked(Call& call, uint32_t count, const VkSemaphore* semaphores) {
     }
 }
 
+// Ends a submission for the host, which may be waiting in vkWaitForFences.
 void SignalFenceLocked(Call& call, VkFence handle) {
     if (handle == VK_NULL_HANDLE) return;
     auto fence = call.Find<Fence>(handle, "fence");
@@ -38,6 +41,7 @@ void SignalFenceLocked(Call& call, VkFence handle) {
     TheRegistry().fence_signaled.notify_all();
 }
 
+// Runs a command buffer. Its handle is looked up first: the driver would follow it anywhere.
 void ExecuteLocked(Call& call, Executor& executor, VkCommandBuffer handle) {
     if (!IsAliveLocked(call.device(), VK_OBJECT_TYPE_COMMAND_BUFFER, Raw(handle))) {
         call.Violation("VUID-VkSubmitInfo-pCommandBuffers-parameter",

@@ -36,6 +36,7 @@ VKAPI_ATTR VkResult VKAPI_CALL ResetCommandPool(VkDevice device, VkCommandPool c
     StateLock lock;
     auto pool = call.Find<CommandPool>(commandPool, "commandPool");
     if (pool == nullptr) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    // Buffers of the pool stay allocated and become initial.
     for (auto& [raw, buffer] : pool->buffers) {
         buffer->state = CommandBuffer::State::kInitial;
         buffer->commands.clear();

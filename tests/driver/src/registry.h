@@ -26,15 +26,15 @@ namespace tessera::mock {
 
 struct Registry {
     std::mutex mutex;
-    std::condition_variable fence_signaled;
+    std::condition_variable fence_signaled;  // with `mutex`
 
-    std::set<Instance*> instances;
-    std::set<Device*> devices;
-    TypeTotals retired{};  // of destroyed devices
+    std::set<Instance*> instances;  // alive; owned
+    std::set<Device*> devices;      // alive; owned
+    TypeTotals retired{};           // of destroyed devices
     // Bytes charged to the heaps of each physical device, by device UUID: what the hardware counts.
     std::map<std::array<uint8_t, VK_UUID_SIZE>, std::array<VkDeviceSize, VK_MAX_MEMORY_HEAPS>>
         heap_usage;
-    std::map<VkObjectType, std::deque<uint64_t>> forced_handles;
+    std::map<VkObjectType, std::deque<uint64_t>> forced_handles;  // next first
     std::string description_text;  // given by the control; wins over the environment if not empty
 
     std::array<VkDeviceSize, VK_MAX_MEMORY_HEAPS>& HeapUsage(const Description& description) {

@@ -5,16 +5,13 @@
 
 #include <algorithm>
 
+#include "arithmetic.h"
 #include "objects.h"
 
 namespace tessera::mock {
 namespace {
 
 constexpr VkDeviceSize kPlaneAlignment = 64;
-
-VkDeviceSize RoundUp(VkDeviceSize value, VkDeviceSize step) {
-    return (value + step - 1) / step * step;
-}
 
 // Types that lack all of `without` and have all of `with`.
 uint32_t TypesWith(const Description& d, VkMemoryPropertyFlags with,
@@ -26,6 +23,8 @@ uint32_t TypesWith(const Description& d, VkMemoryPropertyFlags with,
     return mask;
 }
 
+// Protected memory is for protected resources alone, lazily allocated memory for transient
+// attachments besides ordinary types.
 uint32_t TypesFor(const Description& d, bool is_protected, bool transient) {
     if (is_protected) return TypesWith(d, VK_MEMORY_PROPERTY_PROTECTED_BIT, 0);
     VkMemoryPropertyFlags without = VK_MEMORY_PROPERTY_PROTECTED_BIT;

@@ -11,6 +11,8 @@
 namespace tessera::mock {
 namespace {
 
+// Finds an object to destroy and takes it out of the table. Returns it, for what has to be undone
+// besides, or null.
 template <class T, class Handle>
 std::shared_ptr<T> DestroyLocked(Call& call, Handle handle, const char* what,
                                  const VkAllocationCallbacks* allocator) {
@@ -37,6 +39,7 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateBuffer(VkDevice device, const VkBufferCreat
                  "VUID-VkBufferCreateInfo-flags-01887", "protectedMemory is off");
     auto buffer = std::make_shared<Buffer>();
     buffer->info = *pCreateInfo;
+    // The application's pointers end with the call.
     buffer->info.pNext = nullptr;
     buffer->info.pQueueFamilyIndices = nullptr;
     buffer->requirements = BufferRequirements(*call.device().description, *pCreateInfo);
@@ -75,6 +78,7 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateImage(VkDevice device, const VkImageCreateI
     image->info.pNext = nullptr;
     image->info.pQueueFamilyIndices = nullptr;
     image->format = format;
+    // Planes of a disjoint image are bound one by one, all others together.
     if (image->disjoint()) {
         for (uint32_t i = 0; i < format->planes.size(); ++i) {
             image->planes.push_back({PlaneRequirements(d, *pCreateInfo, *format, i), {}});

@@ -24,6 +24,8 @@
 
 namespace tessera::mock {
 
+// How a call uses an object: kExclusive where the specification wants the caller to keep all other
+// uses away ("externally synchronized").
 enum class Access { kShared, kExclusive };
 
 // Notices calls that overlap in time where the specification wants external synchronisation.
@@ -58,7 +60,9 @@ class GranuleIndex {
  public:
     // Returns a range of the other kind that conflicts with this one, or null.
     const BoundRange* Conflict(const BoundRange& range, bool linear, VkDeviceSize granule) const;
+    // Takes a range in; several of one resource are fine (planes).
     void Add(const BoundRange& range, bool linear, VkDeviceSize granule);
+    // Takes out the range of this resource that begins where `range` does, if it is in.
     void Remove(const BoundRange& range, bool linear, VkDeviceSize granule);
 
  private:
@@ -69,6 +73,9 @@ class GranuleIndex {
     Kind kinds_[2];  // [0] non-linear, [1] linear
 };
 
+// A VkDeviceMemory. Resources that are bound here hold on to the object, not to its bytes:
+// vkFreeMemory gives the bytes back at once, clears `alive`, and what still reads or writes them is
+// told so.
 struct Memory : Object {
     static constexpr VkObjectType kType = VK_OBJECT_TYPE_DEVICE_MEMORY;
     Memory() : Object(kType) {}
@@ -76,22 +83,22 @@ struct Memory : Object {
     uint32_t type_index = 0;
     VkMemoryPropertyFlags properties = 0;
     VkDeviceSize size_bytes = 0;
-    VkDeviceSize charged_bytes = 0;
+    VkDeviceSize charged_bytes = 0;  // what the heap lost: size_bytes rounded up as described
     VkMemoryAllocateFlags flags = 0;
     float priority = 0.5f;
-    uint64_t dedicated_buffer = 0;
+    uint64_t dedicated_buffer = 0;  // handle of the only resource that may be bound, or 0
     uint64_t dedicated_image = 0;
     VkDeviceAddress address = 0;         // of its first byte, in the device's address space
     std::vector<VkStructureType> chain;  // what was chained to its VkMemoryAllocateInfo
-    bool imported = false;
+    bool imported = false;               // the bytes come from outside
     VkExternalMemoryHandleTypeFlags export_types = 0;
     uint64_t report_id = 0;  // for VK_EXT_device_memory_report; unique on the device
 
     HostBytes device_view;
     HostBytes host_view;  // held only where host and device do not see each other's writes
     bool mapped = false;
-    void* placed_at = nullptr;  // the application's address of a placed map
-    VkDeviceSize map_begin = 0;
+    void* placed_at = nullptr;   // the application's address of a placed map
+    VkDeviceSize map_begin = 0;  // of the current or last mapping, in bytes from the start
     VkDeviceSize map_end = 0;
 
     GranuleIndex granules;
@@ -117,7 +124,6 @@ class Backing {
 
     bool bound() const { return whole_.memory != nullptr; }
     const Range& whole() const { return whole_; }
-    const std::map<VkDeviceSize, Range>& pages() const { return pages_; }
 
     // Non-sparse: ties the resource's bytes to this range, for good.
     void Bind(std::shared_ptr<Memory> memory, VkDeviceSize offset, VkDeviceSize size_bytes);
@@ -141,6 +147,7 @@ class Backing {
     std::map<VkDeviceSize, Range> pages_;  // by offset in the resource; do not overlap
 };
 
+// Requirements are fixed at creation; they follow from the create info alone.
 struct Buffer : Object {
     static constexpr VkObjectType kType = VK_OBJECT_TYPE_BUFFER;
     Buffer() : Object(kType) {}
@@ -148,9 +155,10 @@ struct Buffer : Object {
     VkBufferCreateInfo info{};  // pointers in it are cleared
     VkMemoryRequirements requirements{};
     Backing backing;
-    VkDeviceAddress sparse_address = 0;
+    VkDeviceAddress sparse_address = 0;  // given when first asked for
 };
 
+// The create info, with the format looked up and one Backing per memory plane.
 struct Image : Object {
     static constexpr VkObjectType kType = VK_OBJECT_TYPE_IMAGE;
     Image() : Object(kType) {}
@@ -181,6 +189,7 @@ struct Bindable : Object {
     std::vector<Place> places;
 };
 
+// Views are only alive or not.
 struct BufferView : Object {
     static constexpr VkObjectType kType = VK_OBJECT_TYPE_BUFFER_VIEW;
     BufferView() : Object(kType) {}

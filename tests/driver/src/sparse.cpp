@@ -3,6 +3,7 @@
 // See sparse.h. Sparse images and buffers have one plane, so planes[0] is the resource.
 #include "sparse.h"
 
+#include "arithmetic.h"
 #include "text.h"
 
 namespace tessera::mock {
@@ -32,6 +33,7 @@ bool CheckMemory(const Call& call, const VkMemoryRequirements& needs, const Memo
                         where);
 }
 
+// Buffers, opaque images and mip tails: a range of bytes.
 void BindRange(const Call& call, const VkMemoryRequirements& needs, Backing& backing,
                const VkSparseMemoryBind& bind) {
     const auto where = Text("resourceOffset ", bind.resourceOffset, ", size ", bind.size,
@@ -55,6 +57,8 @@ void BindRange(const Call& call, const VkMemoryRequirements& needs, Backing& bac
     backing.BindPages(bind.resourceOffset, {std::move(memory), bind.memoryOffset, bind.size});
 }
 
+// Sizes and offsets are in texels here, as the application gives them.
+//
 // Checks that a bound box of an image is made of whole blocks of a level that has some.
 bool CheckBox(const Call& call, const Image& image, const VkSparseImageMemoryBind& bind) {
     const VkImageSubresource& sub = bind.subresource;
@@ -77,7 +81,7 @@ bool CheckBox(const Call& call, const Image& image, const VkSparseImageMemoryBin
             Text("offset ", offset, " and extent ", extent, " of ", size, ", block ", step);
         const bool starts = call.Require(offset >= 0 && at % step == 0, offset_vuid, where);
         return call.Require(extent > 0 && (extent % step == 0 || at + extent == size) &&
-                                at + extent <= (size + step - 1) / step * step,
+                                at + extent <= RoundUp(size, step),
                             extent_vuid, where) &&
                starts;
     };
@@ -93,6 +97,7 @@ bool CheckBox(const Call& call, const Image& image, const VkSparseImageMemoryBin
     return good;
 }
 
+// The blocks of a box take the memory one after the other, x first, as the specification says.
 void BindBlocks(const Call& call, Image& image, const VkSparseImageMemoryBind& bind) {
     if (!CheckBox(call, image, bind)) return;
     const PlaneLayout layout(image.info, *image.format, 0);
@@ -102,10 +107,9 @@ void BindBlocks(const Call& call, Image& image, const VkSparseImageMemoryBind& b
         return;
     }
     const VkExtent3D block = SparseProperties(*image.format, image.info.imageType).imageGranularity;
-    auto blocks = [](uint32_t extent, uint32_t step) { return (extent + step - 1) / step; };
-    const Extent count = {blocks(bind.extent.width, block.width),
-                          blocks(bind.extent.height, block.height),
-                          blocks(bind.extent.depth, block.depth)};
+    const Extent count = {DivideUp(bind.extent.width, block.width),
+                          DivideUp(bind.extent.height, block.height),
+                          DivideUp(bind.extent.depth, block.depth)};
     const VkDeviceSize size =
         VkDeviceSize{count.width} * count.height * count.depth * kSparseBlockBytes;
     auto memory = MemoryOf(call, bind.memory);

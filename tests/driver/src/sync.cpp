@@ -28,6 +28,7 @@ void Destroy(Call& call, Handle handle, const char* what, const VkAllocationCall
     UnregisterLocked(call.device(), *object);
 }
 
+// A fence that is not alive counts as signalled: it has been reported, and waiting would not end.
 bool AreSignaledLocked(Call& call, uint32_t count, const VkFence* fences, bool all) {
     uint32_t signaled = 0;
     for (uint32_t i = 0; i < count; ++i) {
@@ -80,6 +81,7 @@ VKAPI_ATTR VkResult VKAPI_CALL WaitForFences(VkDevice device, uint32_t fenceCoun
     Call call(Command::kWaitForFences, device);
     if (call.failed()) return call.result();
     call.Enter();
+    // Clocks cannot count to UINT64_MAX; from an hour on, a wait is taken as one without an end.
     constexpr uint64_t kLongest = uint64_t{3600} * 1'000'000'000;
     const auto until =
         std::chrono::steady_clock::now() + std::chrono::nanoseconds(std::min(timeout, kLongest));

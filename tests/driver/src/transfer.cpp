@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "arithmetic.h"
 #include "executor.h"
 #include "requirements.h"
 
@@ -39,6 +40,7 @@ class Recording {
     StateLock lock;
 };
 
+// Whether a range lies inside of `total`, whatever its numbers are.
 bool Fits(VkDeviceSize offset, VkDeviceSize size, VkDeviceSize total) {
     return offset <= total && size <= total - offset;
 }
@@ -60,10 +62,7 @@ uint32_t PlaneOf(VkImageAspectFlags aspect) {
     return aspect & VK_IMAGE_ASPECT_PLANE_2_BIT ? 2 : 0;
 }
 
-uint32_t DivideUp(uint32_t value, uint32_t by) {
-    return (value + by - 1) / by;
-}
-
+// A row length or height of 0 means that the buffer is packed as tightly as the region.
 ImageRegion ToBlocks(const Image& image, const VkBufferImageCopy& copy) {
     const Format& format = *image.format;
     const uint32_t plane = PlaneOf(copy.imageSubresource.aspectMask);
@@ -111,6 +110,7 @@ bool RegionFits(const Call& call, const Image& image, const Buffer& buffer,
                         Text("a region ends at byte ", end, " of a buffer of ", buffer.info.size));
 }
 
+// Copies row by row, since that is what lies together on the image's side.
 void CopyRegion(Executor& executor, const char* command, const Image& image, const Buffer& buffer,
                 const ImageRegion& region, bool to_image) {
     const PlaneLayout layout(image.info, *image.format, region.plane);
@@ -239,6 +239,7 @@ VKAPI_ATTR void VKAPI_CALL CmdUpdateBuffer(VkCommandBuffer commandBuffer, VkBuff
         return;
     }
     const auto* bytes = static_cast<const std::byte*>(pData);
+    // The application may reuse its data as soon as the command is recorded.
     recording.Add([=, copy = std::vector<std::byte>(bytes, bytes + dataSize)](Executor& executor) {
         constexpr const char* kName = "vkCmdUpdateBuffer";
         auto target = executor.Find<Buffer>(kName, dstBuffer);

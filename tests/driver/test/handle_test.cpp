@@ -127,7 +127,7 @@ TEST(MockHandles, UnknownMemoryIsReportedByEveryCommand) {
         gpu.device, Foreign(), 1.0f);
     expect("vkSetDeviceMemoryPriorityEXT");
     vkGetDeviceMemoryOpaqueCaptureAddress(gpu.device, &address);
-    EXPECT_THAT(mock.Violations(), testing::HasSubstr("memory 0x7e55e4a000001234 was never"));
+    EXPECT_TRUE(Has(mock.Violations(), "memory 0x7e55e4a000001234 was never"));
     mock->clear_violations();
     VkDebugUtilsObjectNameInfoEXT name{VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT, nullptr,
                                        VK_OBJECT_TYPE_DEVICE_MEMORY, Bits(Foreign()), "name"};

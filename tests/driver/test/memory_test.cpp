@@ -47,7 +47,7 @@ TEST(MockMemory, NewMemoryIsZeroAndLargeOnesCostNothing) {
 TEST(MockMemory, PointersHaveNoMoreAlignmentThanPromised) {
     ScopedMock mock("preset:lavapipe_like");
     Gpu gpu;
-    for (VkDeviceSize size : {1, 64, 100, 5000}) {
+    for (VkDeviceSize size : std::initializer_list<VkDeviceSize>{1, 64, 100, 5000}) {
         const auto address = reinterpret_cast<uintptr_t>(gpu.Map(gpu.Allocate(0, size)));
         EXPECT_EQ(address % 128, 64u);
     }
