@@ -2,9 +2,9 @@
 //
 // The start of every test application: see device.h.
 //
-// The one idea: nothing is asked for beyond what Vulkan 1.0 always gives, so that the same program
-// runs on a software driver and on a discrete GPU, and so that nothing but the environment decides
-// which layers see its calls.
+// The one idea: unless told otherwise, nothing is asked for beyond what Vulkan 1.0 always gives, so
+// that the same program runs on a software driver and on a discrete GPU, and so that nothing but
+// the environment decides which layers see its calls.
 #include "common/device.h"
 
 #include <vector>
@@ -31,15 +31,27 @@ VkPhysicalDevice PickPhysicalDevice(VkInstance instance, uint32_t index) {
 
 /// The first family that draws. Such a family also copies, whether it says so or not (Vulkan 1.0,
 /// VkQueueFlagBits), so one queue serves everything here.
-uint32_t FindGraphicsFamily(VkPhysicalDevice physical, const std::string& name) {
+uint32_t FindGraphicsFamily(VkPhysicalDevice physical, const std::string& name,
+                            VkQueueFlags& all_flags) {
     uint32_t count = 0;
     vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, nullptr);
     std::vector<VkQueueFamilyProperties> families(count);
     vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, families.data());
     for (uint32_t family = 0; family < count; ++family) {
-        if (families[family].queueFlags & VK_QUEUE_GRAPHICS_BIT) return family;
+        all_flags = families[family].queueFlags;
+        if (all_flags & VK_QUEUE_GRAPHICS_BIT) return family;
     }
     throw Failure("The device " + name + " has no queue family for graphics.");
+}
+
+VkPhysicalDeviceFeatures SparseFeatures(VkPhysicalDevice physical, VkQueueFlags queue_flags) {
+    VkPhysicalDeviceFeatures has{};
+    vkGetPhysicalDeviceFeatures(physical, &has);
+    VkPhysicalDeviceFeatures features{};
+    if ((queue_flags & VK_QUEUE_SPARSE_BINDING_BIT) == 0) return features;
+    features.sparseBinding = has.sparseBinding;
+    features.sparseResidencyImage2D = has.sparseResidencyImage2D;
+    return features;
 }
 
 }  // namespace
@@ -62,13 +74,15 @@ Instance::~Instance() {
     vkDestroyInstance(handle_, nullptr);
 }
 
-Device::Device(const Instance& instance, uint32_t index)
+Device::Device(const Instance& instance, uint32_t index, DeviceExtras extras)
     : physical_(PickPhysicalDevice(instance.handle(), index)) {
     vkGetPhysicalDeviceProperties(physical_, &properties_);
     vkGetPhysicalDeviceMemoryProperties(physical_, &memory_);
-    queue_family_ = FindGraphicsFamily(physical_, properties_.deviceName);
+    VkQueueFlags queue_flags = 0;
+    queue_family_ = FindGraphicsFamily(physical_, properties_.deviceName, queue_flags);
+    if (extras == DeviceExtras::kSparse) features_ = SparseFeatures(physical_, queue_flags);
 
-    // One queue, no extension, no feature: whatever the driver has beyond Vulkan 1.0 stays off.
+    // One queue, no extension: whatever the driver has beyond Vulkan 1.0 stays off.
     const float priority = 1.0f;
     VkDeviceQueueCreateInfo queue_info{};
     queue_info.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
@@ -80,6 +94,7 @@ Device::Device(const Instance& instance, uint32_t index)
     info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
     info.queueCreateInfoCount = 1;
     info.pQueueCreateInfos = &queue_info;
+    info.pEnabledFeatures = &features_;
     Check(vkCreateDevice(physical_, &info, nullptr, &handle_), "vkCreateDevice");
     vkGetDeviceQueue(handle_, queue_family_, 0, &queue_);
 }

@@ -33,6 +33,12 @@ class Instance {
     VkInstance handle_ = VK_NULL_HANDLE;
 };
 
+/// What a device is asked for beyond what Vulkan 1.0 always gives.
+enum class DeviceExtras {
+    kNone,
+    kSparse,  ///< sparse binding and sparse images, if the device has them
+};
+
 /// One logical device with one queue that can draw and copy.
 ///
 /// Requires: the Instance outlives the Device, and everything made from the device is gone when the
@@ -41,7 +47,7 @@ class Device {
  public:
     /// Opens the physical device at `index`, in the order in which the loader lists them.
     /// Throws Failure when there is no such device or none of its queue families does graphics.
-    Device(const Instance& instance, uint32_t index);
+    Device(const Instance& instance, uint32_t index, DeviceExtras extras = DeviceExtras::kNone);
     ~Device();
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
@@ -49,6 +55,11 @@ class Device {
     /// Never null; owned by this object, as is the queue with the device.
     VkDevice handle() const { return handle_; }
     VkQueue queue() const { return queue_; }
+    VkPhysicalDevice physical() const { return physical_; }
+    /// Whether images may be bound to memory piece by piece on queue(): in opaque ranges, and, in
+    /// two dimensions, by their tiles. False unless asked for with DeviceExtras::kSparse.
+    bool binds_sparsely() const { return features_.sparseBinding != VK_FALSE; }
+    bool binds_tiles() const { return features_.sparseResidencyImage2D != VK_FALSE; }
     /// The family of queue(), for command pools.
     uint32_t queue_family() const { return queue_family_; }
     /// As the driver reported them when the device was opened.
@@ -63,6 +74,7 @@ class Device {
     VkPhysicalDevice physical_ = VK_NULL_HANDLE;
     VkPhysicalDeviceProperties properties_{};
     VkPhysicalDeviceMemoryProperties memory_{};
+    VkPhysicalDeviceFeatures features_{};
     uint32_t queue_family_ = 0;
     VkDevice handle_ = VK_NULL_HANDLE;
     VkQueue queue_ = VK_NULL_HANDLE;

@@ -33,6 +33,15 @@ void Print(const Device& device, const Options& options, const Report& report) {
                 ", %.1f MiB\n",
                 report.populated.live(), MiB(report.populated.live_bytes), stats.peak_allocations,
                 MiB(stats.peak_bytes));
+    std::printf("memory types");
+    for (uint32_t type = 0; type < device.memory_properties().memoryTypeCount; ++type) {
+        if (stats.allocations_of_type[type] == 0) continue;
+        std::printf("  %" PRIu32 ": %" PRIu64, type, stats.allocations_of_type[type]);
+    }
+    std::printf("\n");
+    if (options.sparse) {
+        std::printf("sparse       %" PRIu64 " images\n", stats.sparse_images);
+    }
     std::printf("allocations  %" PRIu64 " made in %.1f ms, %" PRIu64 " freed in %.1f ms\n",
                 stats.allocations, Milliseconds(stats.allocate_ns), stats.frees,
                 Milliseconds(stats.free_ns));
@@ -48,7 +57,8 @@ void Print(const Device& device, const Options& options, const Report& report) {
 
 void Run(const Options& options) {
     const Instance instance("naive_scene");
-    const Device device(instance, options.device);
+    const Device device(instance, options.device,
+                        options.sparse ? DeviceExtras::kSparse : DeviceExtras::kNone);
     const Report report = RunScene(device, options);
     if (!options.png.empty()) {
         WritePng(options.png, report.width, report.height, report.picture);

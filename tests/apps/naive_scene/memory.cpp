@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "naive_scene/sparse_image.h"
 
 namespace apps {
 namespace {
@@ -30,19 +31,46 @@ class Stopwatch {
 
 }  // namespace
 
+// In the order in which they are to be tried.
+std::vector<uint32_t> Allocator::TypesFor(uint32_t allowed_types, VkMemoryPropertyFlags flags) {
+    if (!all_types_) return {device_.FindMemoryType(allowed_types, flags)};
+    // What only some uses may have: protected memory, and what comes into being as it is used.
+    constexpr VkMemoryPropertyFlags kSpecial =
+        VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT | VK_MEMORY_PROPERTY_PROTECTED_BIT |
+        VK_MEMORY_PROPERTY_DEVICE_COHERENT_BIT_AMD | VK_MEMORY_PROPERTY_DEVICE_UNCACHED_BIT_AMD;
+    const VkMemoryPropertyFlags wanted = flags & kHostMemory;
+    const VkPhysicalDeviceMemoryProperties& memory = device_.memory_properties();
+    std::vector<uint32_t> types;
+    for (uint32_t type = 0; type < memory.memoryTypeCount; ++type) {
+        const VkMemoryPropertyFlags has = memory.memoryTypes[type].propertyFlags;
+        const bool allowed = (allowed_types & (1u << type)) != 0;
+        if (allowed && (has & (wanted | kSpecial)) == wanted) types.push_back(type);
+    }
+    if (types.empty()) throw Failure("No memory type admits a resource.");
+    std::ranges::rotate(types, types.begin() + turn_++ % static_cast<uint32_t>(types.size()));
+    return types;
+}
+
 VkDeviceMemory Allocator::Allocate(const VkMemoryRequirements& requirements,
                                    VkMemoryPropertyFlags flags) {
     VkMemoryAllocateInfo info{};
     info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
     // Exactly what was asked for: no rounding, no sharing, no reuse.
     info.allocationSize = requirements.size;
-    info.memoryTypeIndex = device_.FindMemoryType(requirements.memoryTypeBits, flags);
     VkDeviceMemory memory = VK_NULL_HANDLE;
-    const Stopwatch stopwatch;
-    Check(vkAllocateMemory(device(), &info, nullptr, &memory), "vkAllocateMemory");
-    stats_.allocate_ns += stopwatch.ElapsedNs();
+    VkResult result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    for (uint32_t type : TypesFor(requirements.memoryTypeBits, flags)) {
+        info.memoryTypeIndex = type;
+        const Stopwatch stopwatch;
+        result = vkAllocateMemory(device(), &info, nullptr, &memory);
+        stats_.allocate_ns += stopwatch.ElapsedNs();
+        // A small heap may be full, of which another type knows nothing.
+        if (result != VK_ERROR_OUT_OF_DEVICE_MEMORY) break;
+    }
+    Check(result, "vkAllocateMemory");
 
     ++stats_.allocations;
+    ++stats_.allocations_of_type[info.memoryTypeIndex];
     stats_.live_bytes += requirements.size;
     stats_.peak_allocations = std::max(stats_.peak_allocations, stats_.live());
     stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
@@ -123,7 +151,9 @@ void Buffer::Unmap() {
     vkUnmapMemory(owner_->device(), memory_.handle());
 }
 
-Image::Image(Allocator& owner, uint32_t width, uint32_t height, VkImageUsageFlags usage) : Image() {
+Image::Image(Allocator& owner, uint32_t width, uint32_t height, VkImageUsageFlags usage,
+             Binding binding)
+    : Image() {
     owner_ = &owner;
     width_ = width;
     height_ = height;
@@ -139,12 +169,18 @@ Image::Image(Allocator& owner, uint32_t width, uint32_t height, VkImageUsageFlag
     info.usage = usage;
     info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
     info.initialLayout = VK_IMAGE_LAYOUT_UNDEFINED;
+    info.flags = SparseFlags(owner.owner(), info, binding);
     Check(vkCreateImage(owner.device(), &info, nullptr, &handle_), "vkCreateImage");
 
     VkMemoryRequirements requirements{};
     vkGetImageMemoryRequirements(owner.device(), handle_, &requirements);
     memory_ = Memory(owner, requirements, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
-    Check(vkBindImageMemory(owner.device(), handle_, memory_.handle(), 0), "vkBindImageMemory");
+    if (info.flags == 0) {
+        Check(vkBindImageMemory(owner.device(), handle_, memory_.handle(), 0), "vkBindImageMemory");
+    } else {
+        BindSparsely(owner.owner(), handle_, info, requirements, memory_.handle());
+        owner.CountSparseImage();
+    }
     CreateView();
 }
 

@@ -12,6 +12,7 @@
 #include <vulkan/vulkan.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "common/device.h"
 
@@ -26,6 +27,8 @@ struct MemoryStats {
     uint64_t peak_bytes = 0;
     uint64_t allocate_ns = 0;
     uint64_t free_ns = 0;
+    uint64_t allocations_of_type[VK_MAX_MEMORY_TYPES] = {};
+    uint64_t sparse_images = 0;
 
     uint64_t live() const { return allocations - frees; }
 };
@@ -74,13 +77,21 @@ class Buffer {
     Memory memory_;
 };
 
+/// How an image comes to its memory. Where the device cannot, an image is bound as kPlain.
+enum class Binding {
+    kPlain,         ///< vkBindImageMemory
+    kSparseOpaque,  ///< vkQueueBindSparse, its whole memory in one range
+    kSparseTiles,   ///< vkQueueBindSparse, tile by tile, and the mip tail
+};
+
 /// A two-dimensional RGBA image, 8 bits a channel, optimal tiling, in device-local memory of its
 /// own, with a view of it. Empty when default-constructed or moved from.
 class Image {
  public:
     Image() = default;
     /// Creates, allocates, binds and makes the view; the layout is undefined. Throws as Buffer.
-    Image(Allocator& owner, uint32_t width, uint32_t height, VkImageUsageFlags usage);
+    Image(Allocator& owner, uint32_t width, uint32_t height, VkImageUsageFlags usage,
+          Binding binding = Binding::kPlain);
     Image(Image&& other) noexcept;
     Image& operator=(Image&& other) noexcept;
     ~Image();
@@ -107,9 +118,13 @@ class Image {
 /// Requires: outlives every resource made with it.
 class Allocator {
  public:
-    explicit Allocator(const Device& device) : device_(device) {}
+    /// With `all_types`, every memory type that admits a resource takes its turn.
+    explicit Allocator(const Device& device, bool all_types = false)
+        : device_(device), all_types_(all_types) {}
 
     VkDevice device() const { return device_.handle(); }
+    const Device& owner() const { return device_; }
+    void CountSparseImage() { ++stats_.sparse_images; }
     const MemoryStats& stats() const { return stats_; }
 
     /// One vkAllocateMemory of exactly requirements.size bytes. Throws Failure when it fails.
@@ -118,7 +133,11 @@ class Allocator {
     void Free(VkDeviceMemory memory, uint64_t bytes);
 
  private:
+    std::vector<uint32_t> TypesFor(uint32_t allowed_types, VkMemoryPropertyFlags flags);
+
     const Device& device_;
+    const bool all_types_;
+    uint32_t turn_ = 0;
     MemoryStats stats_;
 };
 

@@ -41,6 +41,9 @@ std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
     app.add_option("--device", options.device, "Which physical device, in the loader's order")
         ->check(WholeNumber)
         ->capture_default_str();
+    app.add_flag("--all-types", options.all_types,
+                 "Use every memory type that admits a resource in turn, not the first");
+    app.add_flag("--sparse", options.sparse, "Make two images in three sparse, where possible");
     app.add_option("--png", options.png, "Write the last picture to this file");
     app.footer(
         "The last line of the output is the checksum of all pictures and of a sample of "

@@ -24,6 +24,10 @@ struct Options {
     uint64_t seed = 1;
     /// Position of the physical device in the loader's list.
     uint32_t device = 0;
+    /// Puts resources into each memory type that admits them in turn, and not all into the first.
+    bool all_types = false;
+    /// Makes two images in three sparse, where the device can: one bound as a whole, one by tiles.
+    bool sparse = false;
     /// Where the last picture goes; empty for nowhere.
     std::string png;
 };

@@ -84,7 +84,8 @@ void Population::Create(uint32_t resource) {
         case Kind::kImage:
             made.image = Image(allocator_, made.shape.width, made.shape.height,
                                VK_IMAGE_USAGE_SAMPLED_BIT | VK_IMAGE_USAGE_TRANSFER_SRC_BIT |
-                                   VK_IMAGE_USAGE_TRANSFER_DST_BIT);
+                                   VK_IMAGE_USAGE_TRANSFER_DST_BIT,
+                               static_cast<Binding>(object % 3));
             return UploadImage(object);
         case Kind::kStaging:
             made.buffer =

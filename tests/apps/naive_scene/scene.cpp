@@ -79,7 +79,7 @@ class Scene {
 Report RunScene(const Device& device, const Options& options) {
     Report report;
     Checksum checksum;
-    Allocator allocator(device);
+    Allocator allocator(device, options.all_types);
     const Content content(options.seed, options.resources);
     report.width = content.grid().width();
     report.height = content.grid().height();
