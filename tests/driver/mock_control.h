@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 /* Grows with every change of the structures below. */
-#define TESSERA_MOCK_CONTROL_VERSION 1u
+#define TESSERA_MOCK_CONTROL_VERSION 2u
 
 #define TESSERA_MOCK_MAX_CHAIN 8u
 #define TESSERA_MOCK_MAX_NAME 64u
@@ -137,6 +137,11 @@ typedef struct TesseraMock {
     /* Forgets violations, counts, faults, hooks, costs, forced handles and the description. Objects
      * and their totals stay. */
     void (*reset)(void);
+
+    /* Returns the name of a built-in description ("preset:" and this is a text for
+     * set_description), in a fixed order; NULL from their number on. Tests of what must hold on any
+     * machine go through all of them. */
+    const char* (*preset_name)(uint32_t index);
 } TesseraMock;
 
 typedef const TesseraMock* (*PFN_tessera_mock_get)(void);

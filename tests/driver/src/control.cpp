@@ -229,6 +229,7 @@ extern "C" __attribute__((visibility("default"))) const TesseraMock* tessera_moc
                                          mock::FindImage,
                                          mock::ReadMemory,
                                          mock::WriteMemory,
-                                         mock::Reset};
+                                         mock::Reset,
+                                         mock::PresetName};
     return &kControl;
 }

@@ -223,6 +223,7 @@ Readers TopReaders(Description& d) {
                  d.optimal_image_types |= 1u << index.get<uint32_t>();
          }},
         {"size_below_alignment", Into(d.size_below_alignment)},
+        {"image_size_below_alignment", Into(d.image_size_below_alignment)},
         {"dedicated",
          nested("dedicated", {{"prefers_from", SizeInto(d.dedicated.prefers_from_bytes)},
                               {"requires_optimal", Into(d.dedicated.requires_optimal)}})},

@@ -13,10 +13,11 @@
 //   vendor_id, device_type ("cpu", "discrete", "integrated", "virtual", "other"),
 //   heaps [{size, flags[]}], memory_types [{heap, flags[], charge}], limits {name: number},
 //   alignment {uniform, storage, texel, buffer, device_address, linear_image, optimal_image},
-//   optimal_image_types [index], size_below_alignment, dedicated {prefers_from, requires_optimal},
-//   sparse, extensions [name], add_extensions [name], features [name], add_features [name],
-//   budget {percent, other_usage}, handles, handle_seed, cost_ns {command: ns}, fill (0 to 255),
-//   faults [{command, nth, result, sticky}] (see fail_call in mock_control.h)
+//   optimal_image_types [index], size_below_alignment, image_size_below_alignment, dedicated
+//   {prefers_from, requires_optimal}, sparse, extensions [name], add_extensions [name], features
+//   [name], add_features [name], budget {percent, other_usage}, handles, handle_seed, cost_ns
+//   {command: ns}, fill (0 to 255), faults [{command, nth, result, sticky}] (see fail_call in
+//   mock_control.h)
 // Costs and faults are the process's: they are set whenever an instance is created. Sizes are
 // numbers of bytes or strings such as "16MiB". An unknown key, flag or preset is an error: a test
 // must not run on another device than its author thought.
@@ -114,6 +115,8 @@ struct Description {
     uint32_t optimal_image_types = 0;
     // A requirement's size is not rounded up to its alignment, as lavapipe 22.3 does for buffers.
     bool size_below_alignment = false;
+    // The same for images, sparse ones excepted. No rule forbids it; no driver is known to do it.
+    bool image_size_below_alignment = false;
     DedicatedRule dedicated;
     bool sparse = false;
 
@@ -136,8 +139,11 @@ struct Description {
 using DescriptionPtr = std::shared_ptr<const Description>;
 
 // Returns the built-in description `name`, or null if there is none.
-// Names: lavapipe_like, discrete, noncoherent, granularity64k, tiny, budget.
+// Names and meanings: presets.cpp.
 std::shared_ptr<Description> MakePreset(const std::string& name);
+
+// Returns the name of a built-in description, or null from their number on.
+const char* PresetName(uint32_t index);
 
 // Reads the text described above.
 // Returns one description per physical device; empty with a sentence in *problem if it is wrong.

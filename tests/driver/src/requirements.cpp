@@ -37,10 +37,10 @@ VkMemoryRequirements ImageBytes(const Description& d, const VkImageCreateInfo& i
     const bool linear = info.tiling == VK_IMAGE_TILING_LINEAR;
     VkMemoryRequirements out{};
     out.alignment = linear ? d.alignment.linear_image : d.alignment.optimal_image;
-    if (info.flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT) {
-        out.alignment = std::max(out.alignment, kSparseBlockBytes);
-    }
-    out.size = RoundUp(size_bytes, out.alignment);
+    const bool sparse = info.flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT;
+    if (sparse) out.alignment = std::max(out.alignment, kSparseBlockBytes);
+    out.size =
+        d.image_size_below_alignment && !sparse ? size_bytes : RoundUp(size_bytes, out.alignment);
     out.memoryTypeBits = TypesFor(d, info.flags & VK_IMAGE_CREATE_PROTECTED_BIT,
                                   info.usage & VK_IMAGE_USAGE_TRANSIENT_ATTACHMENT_BIT);
     if (!linear && d.optimal_image_types != 0) out.memoryTypeBits &= d.optimal_image_types;

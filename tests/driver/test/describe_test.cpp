@@ -98,6 +98,50 @@ TEST(MockDescription, OtherPresetsCarryTheirPoint) {
     }
 }
 
+// Every type of every preset follows the order that the specification asks of memory types: one
+// whose flags are contained in another's comes first, unless they are AMD's.
+TEST(MockDescription, EveryPresetIsAMachineThatVulkanAllows) {
+    uint32_t count = 0;
+    for (; Control().preset_name(count) != nullptr; ++count) {
+        const std::string name = Control().preset_name(count);
+        SCOPED_TRACE(name);
+        ScopedMock mock(("preset:" + name).c_str());
+        ASSERT_TRUE(mock.good());
+        mock->clear_faults();
+        Gpu gpu;
+        EXPECT_TRUE(Has(PropertiesOf(gpu).deviceName, name));
+        const std::vector<VkMemoryPropertyFlags> flags = FlagsOf(gpu);
+        constexpr VkMemoryPropertyFlags kAmd = VK_MEMORY_PROPERTY_DEVICE_COHERENT_BIT_AMD;
+        for (size_t later = 0; later < flags.size(); ++later) {
+            for (size_t earlier = 0; earlier < later; ++earlier) {
+                const VkMemoryPropertyFlags both = flags[earlier] & flags[later];
+                const bool backwards = both == flags[later] && flags[earlier] != flags[later];
+                EXPECT_FALSE(backwards && !((flags[earlier] | flags[later]) & kAmd))
+                    << "types " << earlier << " and " << later;
+            }
+        }
+        // What the specification promises: a type that is visible and coherent, and one local type.
+        bool coherent = false;
+        bool local = false;
+        for (VkMemoryPropertyFlags one : flags) {
+            coherent |= (one & 0b110) == 0b110;
+            local |= one & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
+        }
+        EXPECT_TRUE(coherent);
+        EXPECT_TRUE(local);
+        EXPECT_EQ(mock.Violations(), "");
+    }
+    EXPECT_GE(count, 12u);
+}
+
+TEST(MockDescription, ImagesMayNeedLessThanTheirAlignment) {
+    ScopedMock mock("preset:odd_sizes");
+    Gpu gpu;
+    const VkMemoryRequirements needs = gpu.Needs(gpu.MakeImage(Gpu::ImageInfo(3, 3)));
+    EXPECT_EQ(needs.alignment, 16384u);
+    EXPECT_EQ(needs.size, 64u);  // 36 bytes of texels; planes are multiples of 64
+}
+
 TEST(MockDescription, ExtendedQueriesAnswerTheChainsTheyKnow) {
     ScopedMock mock("preset:discrete");
     Gpu gpu;

@@ -236,7 +236,7 @@ TEST(MockMemory, WithoutFlushTheDeviceSeesOldBytes) {
 TEST(MockMemory, InvalidateBringsDeviceBytesAndDropsUnflushedOnes) {
     ScopedMock mock("preset:noncoherent");
     Gpu gpu;
-    VkDeviceMemory memory = gpu.Allocate(3, 512);
+    VkDeviceMemory memory = gpu.Allocate(1, 512);
     std::byte* bytes = gpu.Map(memory);
     std::memset(bytes, 1, 512);
     const std::byte written{8};
