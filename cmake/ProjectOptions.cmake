@@ -30,4 +30,9 @@ elseif(TESSERA_SANITIZE)
     message(FATAL_ERROR "TESSERA_SANITIZE is '${TESSERA_SANITIZE}'; use 'address', 'thread' or leave it empty.")
 endif()
 
+# Only layer/ is compiled with counters, but whatever links a part of it needs their runtime.
+if(TESSERA_COVERAGE)
+    add_link_options(--coverage)
+endif()
+
 find_package(Threads REQUIRED)

@@ -36,13 +36,15 @@ LIST
 }
 
 # For contributors: a second compiler (its thread-safety analysis is part of our rules), the
-# formatter and linter, and a compiler cache, which scripts/test.sh uses where it is.
+# formatter and linter, a compiler cache, which scripts/test.sh uses where it is, and what
+# scripts/coverage.sh counts lines with.
 develop_packages() {
     cat <<'LIST'
 clang                        command clang++
 clang-format                 command clang-format
 clang-tidy                   command clang-tidy
 ccache                       command ccache
+gcovr                        command gcovr
 LIST
 }
 
