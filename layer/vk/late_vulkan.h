@@ -18,6 +18,8 @@ inline constexpr int kMemoryUnmapInfo = 1000271001;
 inline constexpr int kMapMemoryPlacedFeatures = 1000272000;
 inline constexpr int kBindMemoryStatus = 1000545002;
 inline constexpr int kDedicatedAllocateInfoTensor = 1000460014;
+inline constexpr int kTensorMemoryRequirementsInfo = 1000460007;
+inline constexpr int kDataGraphPipelineSessionMemoryRequirementsInfo = 1000507004;
 inline constexpr int kImportMemoryMetalHandleInfo = 1000602000;
 inline constexpr int kImportScreenBufferInfo = 1000529002;
 inline constexpr int kImportNativeBufferInfo = 1000452003;
@@ -61,11 +63,16 @@ struct BindMemoryStatus {
     VkResult* pResult;
 };
 
-// vkGetTensorMemoryRequirementsARM and vkGetDataGraphPipelineSessionMemoryRequirementsARM: what
-// they ask about is of no interest here, and both answer in the same form.
+// vkGetTensorMemoryRequirementsARM and vkGetDataGraphPipelineSessionMemoryRequirementsARM: both
+// answer in the same form.
 using PfnGetMemoryRequirements2 = void(VKAPI_PTR*)(VkDevice, const void*, VkMemoryRequirements2*);
 
 // VK_ARM_tensors.
+struct TensorMemoryRequirementsInfo {
+    VkStructureType sType;
+    const void* pNext;
+    uint64_t tensor;
+};
 struct BindTensorMemoryInfo {
     VkStructureType sType;
     const void* pNext;
@@ -76,6 +83,13 @@ struct BindTensorMemoryInfo {
 using PfnBindTensorMemory = VkResult(VKAPI_PTR*)(VkDevice, uint32_t, const BindTensorMemoryInfo*);
 
 // VK_ARM_data_graph.
+struct DataGraphPipelineSessionMemoryRequirementsInfo {
+    VkStructureType sType;
+    const void* pNext;
+    uint64_t session;
+    int32_t bindPoint;
+    uint32_t objectIndex;
+};
 struct BindDataGraphPipelineSessionMemoryInfo {
     VkStructureType sType;
     const void* pNext;

@@ -131,7 +131,6 @@ class RequirementBook {
                            uint64_t alignment, Layout layout) const noexcept;
 
     uint64_t granularity() const noexcept { return limits_.granularity; }
-    uint64_t LargestAlignment(uint32_t type) const noexcept { return types_[type].Alignment(); }
 
  private:
     uint64_t Minimum(uint32_t type, pool::Kind kind, VkMemoryAllocateFlags flags) const noexcept;

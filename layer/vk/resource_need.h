@@ -21,11 +21,7 @@ class BufferNeed final : public ResourceNeed {
  public:
     BufferNeed(const Device& device, VkBuffer buffer) noexcept : device_(device), buffer_(buffer) {}
 
-    uint64_t Alignment() noexcept override {
-        VkMemoryRequirements requirements = {};
-        device_.dt.GetBufferMemoryRequirements(device_.handle, buffer_, &requirements);
-        return requirements.alignment;
-    }
+    uint64_t Alignment() noexcept override;
     Layout ResourceLayout() noexcept override { return Layout::kLinear; }
 
  private:
@@ -42,24 +38,7 @@ class ImageNeed final : public ResourceNeed {
               PFN_vkGetImageMemoryRequirements2 query = nullptr) noexcept
         : device_(device), image_(image), plane_(plane), query_(query) {}
 
-    uint64_t Alignment() noexcept override {
-        if (query_ == nullptr) {
-            VkMemoryRequirements requirements = {};
-            device_.dt.GetImageMemoryRequirements(device_.handle, image_, &requirements);
-            return requirements.alignment;
-        }
-        VkImagePlaneMemoryRequirementsInfo plane = {};
-        plane.sType = VK_STRUCTURE_TYPE_IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO;
-        plane.planeAspect = plane_;
-        VkImageMemoryRequirementsInfo2 info = {};
-        info.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_REQUIREMENTS_INFO_2;
-        info.pNext = &plane;
-        info.image = image_;
-        VkMemoryRequirements2 requirements = {};
-        requirements.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2;
-        query_(device_.handle, &info, &requirements);
-        return requirements.memoryRequirements.alignment;
-    }
+    uint64_t Alignment() noexcept override;
     Layout ResourceLayout() noexcept override { return device_.LayoutOf(image_); }
 
  private:
@@ -69,15 +48,60 @@ class ImageNeed final : public ResourceNeed {
     PFN_vkGetImageMemoryRequirements2 query_;
 };
 
-// A resource whose requirement is not asked for again at the bind: an acceleration structure, a
-// video session, a tensor. Valid use queries it before, and what was learned then is in the largest
-// alignment of its types, which a slot that can be moved is given. In a slot that is pinned already
-// 256 bytes must do: they suit all of these on known drivers.
-class UnknownNeed final : public ResourceNeed {
+// What is neither buffer nor image. How such a resource lies is nobody's business but the driver's,
+// so it is taken for the more careful layout.
+class OtherNeed : public ResourceNeed {
  public:
-    uint64_t Alignment() noexcept override { return kMinimumAlignment; }
-    uint64_t PreferredAlignment(uint64_t largest) noexcept override { return largest; }
-    Layout ResourceLayout() noexcept override { return Layout::kOptimal; }
+    Layout ResourceLayout() noexcept final { return Layout::kOptimal; }
+
+ protected:
+    explicit OtherNeed(const Device& device) noexcept : device_(device) {}
+    ~OtherNeed() = default;
+    const Device& device_;
+};
+
+class AccelerationStructureNeed final : public OtherNeed {
+ public:
+    AccelerationStructureNeed(const Device& device, VkAccelerationStructureNV structure) noexcept
+        : OtherNeed(device), structure_(structure) {}
+    uint64_t Alignment() noexcept override;
+
+ private:
+    VkAccelerationStructureNV structure_;
+};
+
+// One of the places for memory that a video session has.
+class VideoSessionNeed final : public OtherNeed {
+ public:
+    VideoSessionNeed(const Device& device, VkVideoSessionKHR session, uint32_t bind_index) noexcept
+        : OtherNeed(device), session_(session), bind_index_(bind_index) {}
+    uint64_t Alignment() noexcept override;
+
+ private:
+    VkVideoSessionKHR session_;
+    uint32_t bind_index_;
+};
+
+class TensorNeed final : public OtherNeed {
+ public:
+    TensorNeed(const Device& device, uint64_t tensor) noexcept
+        : OtherNeed(device), tensor_(tensor) {}
+    uint64_t Alignment() noexcept override;
+
+ private:
+    uint64_t tensor_;
+};
+
+// One object of one bind point of a data graph pipeline session.
+class DataGraphNeed final : public OtherNeed {
+ public:
+    DataGraphNeed(const Device& device,
+                  const late::BindDataGraphPipelineSessionMemoryInfo& bind) noexcept
+        : OtherNeed(device), bind_(bind) {}
+    uint64_t Alignment() noexcept override;
+
+ private:
+    const late::BindDataGraphPipelineSessionMemoryInfo& bind_;
 };
 
 }  // namespace tessera

@@ -37,12 +37,9 @@ bool BeginSettling(const Device& device, Slot& slot) noexcept {
 
 // Whether the slot's present place suits the resource.
 // Requires: the place does not change meanwhile (pinned, or settled by the caller).
-bool Suits(const Device& device, const Slot& slot, ResourceNeed& need, bool can_move) noexcept {
+bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept {
     if (device.book.SuitsAll(slot.type_index, slot.alignment_bytes, slot.key.kind)) return true;
-    const uint64_t alignment =
-        can_move ? need.PreferredAlignment(device.book.LargestAlignment(slot.type_index))
-                 : need.Alignment();
-    if (!IsAligned(slot.place.offset_bytes, alignment)) return false;
+    if (!IsAligned(slot.place.offset_bytes, need.Alignment())) return false;
     if (slot.key.kind == pool::Kind::kAny) return true;
     // A slot among linear neighbours may still fill its granules alone.
     const uint64_t granularity = device.book.granularity();
@@ -63,8 +60,7 @@ enum class Outcome {
 Outcome Move(Device& device, Slot& slot, ResourceNeed& need) noexcept {
     // In a forked child the pool's locks are the parent's.
     if (!device.InOwnProcess()) return Outcome::kUnsuited;
-    const uint64_t alignment = std::max(
-        kMinimumAlignment, need.PreferredAlignment(device.book.LargestAlignment(slot.type_index)));
+    const uint64_t alignment = std::max(kMinimumAlignment, need.Alignment());
     const PlacementRule rule =
         device.book.PlaceFor(slot.type_index, slot.requested_bytes, slot.key.allocate_flags,
                              alignment, need.ResourceLayout());
@@ -90,11 +86,9 @@ Outcome Move(Device& device, Slot& slot, ResourceNeed& need) noexcept {
 
 Outcome PinFor(Device& device, Slot& slot, ResourceNeed& need) noexcept {
     if (!BeginSettling(device, slot)) {
-        return Suits(device, slot, need, /*can_move=*/false) ? Outcome::kPlaced
-                                                             : Outcome::kUnsuited;
+        return Suits(device, slot, need) ? Outcome::kPlaced : Outcome::kUnsuited;
     }
-    const Outcome outcome =
-        Suits(device, slot, need, /*can_move=*/true) ? Outcome::kPlaced : Move(device, slot, need);
+    const Outcome outcome = Suits(device, slot, need) ? Outcome::kPlaced : Move(device, slot, need);
     slot.state.store(outcome == Outcome::kPlaced ? SlotState::kPinned : SlotState::kFloating,
                      std::memory_order_release);
     return outcome;

@@ -32,9 +32,6 @@ class ResourceNeed {
  public:
     // Bytes, a power of two.
     virtual uint64_t Alignment() noexcept = 0;
-    // What to place a slot for that can still be moved, where the largest alignment known for its
-    // memory type is `largest`.
-    virtual uint64_t PreferredAlignment(uint64_t /*largest*/) noexcept { return Alignment(); }
     virtual Layout ResourceLayout() noexcept = 0;
 
  protected:

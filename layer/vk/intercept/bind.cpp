@@ -132,7 +132,9 @@ VKAPI_ATTR VkResult VKAPI_CALL BindAccelerationStructureMemoryNV(
     AppCall timer(d, TESSERA_CALL_vkBindAccelerationStructureMemoryNV);
     return BindElements(
         d, TESSERA_CALL_vkBindAccelerationStructureMemoryNV, bindInfoCount, pBindInfos,
-        [](const VkBindAccelerationStructureMemoryInfoNV&) { return UnknownNeed(); },
+        [&d](const VkBindAccelerationStructureMemoryInfoNV& info) {
+            return AccelerationStructureNeed(d, info.accelerationStructure);
+        },
         [&d](uint32_t count, const VkBindAccelerationStructureMemoryInfoNV* infos) {
             return d.dt.BindAccelerationStructureMemoryNV(d.handle, count, infos);
         });
@@ -147,7 +149,9 @@ VKAPI_ATTR VkResult VKAPI_CALL BindVideoSessionMemoryKHR(
     return BindElements(
         d, TESSERA_CALL_vkBindVideoSessionMemoryKHR, bindSessionMemoryInfoCount,
         pBindSessionMemoryInfos,
-        [](const VkBindVideoSessionMemoryInfoKHR&) { return UnknownNeed(); },
+        [&d, videoSession](const VkBindVideoSessionMemoryInfoKHR& info) {
+            return VideoSessionNeed(d, videoSession, info.memoryBindIndex);
+        },
         [&d, videoSession](uint32_t count, const VkBindVideoSessionMemoryInfoKHR* infos) {
             return d.dt.BindVideoSessionMemoryKHR(d.handle, videoSession, count, infos);
         });
@@ -161,7 +165,7 @@ BindTensorMemoryARM(VkDevice device, uint32_t bindInfoCount,
     AppCall timer(d, TESSERA_CALL_vkBindTensorMemoryARM);
     return BindElements(
         d, TESSERA_CALL_vkBindTensorMemoryARM, bindInfoCount, pBindInfos,
-        [](const late::BindTensorMemoryInfo&) { return UnknownNeed(); },
+        [&d](const late::BindTensorMemoryInfo& info) { return TensorNeed(d, info.tensor); },
         [&d](uint32_t count, const late::BindTensorMemoryInfo* infos) {
             return d.dt.BindTensorMemoryARM(d.handle, count, infos);
         });
@@ -175,7 +179,9 @@ VKAPI_ATTR VkResult VKAPI_CALL BindDataGraphPipelineSessionMemoryARM(
     AppCall timer(d, TESSERA_CALL_vkBindDataGraphPipelineSessionMemoryARM);
     return BindElements(
         d, TESSERA_CALL_vkBindDataGraphPipelineSessionMemoryARM, bindInfoCount, pBindInfos,
-        [](const late::BindDataGraphPipelineSessionMemoryInfo&) { return UnknownNeed(); },
+        [&d](const late::BindDataGraphPipelineSessionMemoryInfo& info) {
+            return DataGraphNeed(d, info);
+        },
         [&d](uint32_t count, const late::BindDataGraphPipelineSessionMemoryInfo* infos) {
             return d.dt.BindDataGraphPipelineSessionMemoryARM(d.handle, count, infos);
         });
