@@ -4,24 +4,30 @@
 
 #include "layer/vk/slot_table.h"
 
-#include <algorithm>
 #include <bit>
 #include <new>
-
-#include "layer/base/log.h"
 
 namespace tessera {
 namespace {
 
-bool CarriesTag(uint64_t value) noexcept {
-    return (value >> SlotTable::kTagShift) == SlotTable::kTag;
-}
+// Where the generations of the nth table start: the first at 0, the others far apart.
+constinit std::atomic<uint32_t> table_count = 0;
+constexpr uint32_t kGenerationStep = 0x9E377;
 
 }  // namespace
+
+SlotTable::SlotTable() noexcept
+    : first_generation_(table_count.fetch_add(1, std::memory_order_relaxed) * kGenerationStep &
+                        kGenerationMask) {}
 
 SlotTable::~SlotTable() {
     for (auto& chunk : chunks_)
         delete[] chunk.load();
+    for (LookAlike* entry = look_alikes_.load(); entry != nullptr;) {
+        LookAlike* next = entry->next;
+        delete entry;
+        entry = next;
+    }
 }
 
 Slot* SlotTable::At(uint64_t index) const noexcept {
@@ -37,17 +43,10 @@ SlotTable::Found SlotTable::Find(VkDeviceMemory memory) const noexcept {
     const uint64_t value = HandleValue(memory);
     if (!CarriesTag(value)) return {Kind::kForeign, nullptr};
     Slot* slot = At(value & kIndexMask);
-    // Indices beyond the table were never handed out.
-    if (slot == nullptr) return {Kind::kForeign, nullptr};
-    if (slot->handle.load(std::memory_order_acquire) == value) return {Kind::kLive, slot};
-    MutexLock lock(mutex_);
-    if (IsLookAlikeLocked(value)) return {Kind::kForeign, nullptr};
-    // A generation that this slot has not reached yet was never ours either. Generations wrap only
-    // after a million uses of one slot; whether that happened is not worth knowing: from then on
-    // such a value counts as stale, and a look-alike was already recognised above.
-    const uint64_t generation = (value >> kGenerationShift) & kGenerationMask;
-    const bool reached = generation <= slot->generation || slot->generation > kGenerationMask;
-    return {reached && generation != 0 ? Kind::kStale : Kind::kForeign, nullptr};
+    if (slot != nullptr && slot->handle.load(std::memory_order_acquire) == value) {
+        return {Kind::kLive, slot};
+    }
+    return {IsLookAlike(value) ? Kind::kForeign : Kind::kStale, nullptr};
 }
 
 bool SlotTable::AddChunkLocked() noexcept {
@@ -61,6 +60,7 @@ bool SlotTable::AddChunkLocked() noexcept {
     if (chunk == nullptr) return false;
     for (uint32_t i = size; i-- > 0;) {
         chunk[i].index = count + i;
+        chunk[i].generation = first_generation_;
         chunk[i].next_free = free_;
         free_ = &chunk[i];
     }
@@ -82,19 +82,17 @@ Slot* SlotTable::Acquire() noexcept {
 }
 
 uint64_t SlotTable::Compose(const Slot& slot) noexcept {
-    return kTag << kTagShift | (slot.generation & kGenerationMask) << kGenerationShift | slot.index;
+    return kTag << kTagShift | uint64_t{slot.generation} << kGenerationShift | slot.index;
 }
 
 VkDeviceMemory SlotTable::Publish(Slot& slot) noexcept {
     MutexLock lock(mutex_);
     uint64_t value = 0;
     do {
-        // Generation 0 is never used, so that a fresh slot was never anyone's. The counter itself
-        // does not wrap to a small number again: Find() reads that it passed the mask.
-        ++slot.generation;
-        if (slot.generation > 2 * kGenerationMask) slot.generation = kGenerationMask + 1;
+        // A generation comes back after a million uses of one slot.
+        slot.generation = (slot.generation + 1) & kGenerationMask;
         value = Compose(slot);
-    } while ((slot.generation & kGenerationMask) == 0 || IsLookAlikeLocked(value));
+    } while (IsLookAlike(value));
     slot.handle.store(value, std::memory_order_release);
     return MakeHandle(value);
 }
@@ -109,34 +107,56 @@ void SlotTable::Release(Slot& slot) noexcept {
     free_ = &slot;
 }
 
-bool SlotTable::IsLookAlikeLocked(uint64_t value) const noexcept {
-    return std::find(look_alikes_.begin(), look_alikes_.end(), value) != look_alikes_.end();
+bool SlotTable::IsLookAlike(uint64_t value) const noexcept {
+    for (const LookAlike* entry = look_alikes_.load(std::memory_order_acquire); entry != nullptr;
+         entry = entry->next) {
+        if (entry->value.load(std::memory_order_acquire) == value) return true;
+    }
+    return false;
+}
+
+bool SlotTable::Remember(uint64_t value) noexcept {
+    for (LookAlike* entry = look_alikes_.load(std::memory_order_acquire); entry != nullptr;
+         entry = entry->next) {
+        uint64_t empty = 0;
+        if (entry->value.compare_exchange_strong(empty, value)) return true;
+    }
+    auto* fresh = new (std::nothrow) LookAlike;
+    if (fresh == nullptr) return false;
+    fresh->value.store(value, std::memory_order_relaxed);
+    fresh->next = look_alikes_.load(std::memory_order_relaxed);
+    while (!look_alikes_.compare_exchange_weak(fresh->next, fresh, std::memory_order_release,
+                                               std::memory_order_relaxed)) {
+    }
+    return true;
+}
+
+// What cannot be remembered cannot be told from a stale handle of ours: the caller must not hand it
+// out.
+bool SlotTable::AdmitForeignInChild(VkDeviceMemory memory) noexcept {
+    const uint64_t value = HandleValue(memory);
+    if (!CarriesTag(value)) return true;
+    const Slot* slot = At(value & kIndexMask);
+    if (slot != nullptr && slot->handle.load(std::memory_order_acquire) == value) return false;
+    return Remember(value);
 }
 
 bool SlotTable::AdmitForeign(VkDeviceMemory memory) noexcept {
-    const uint64_t value = HandleValue(memory);
-    if (!CarriesTag(value)) return true;
+    if (!CarriesTag(HandleValue(memory))) return true;
+    // Against Publish(), which must see the look-alike or be seen here.
     MutexLock lock(mutex_);
-    const Slot* slot = At(value & kIndexMask);
-    if (slot != nullptr && slot->handle.load(std::memory_order_relaxed) == value) return false;
-    try {
-        look_alikes_.push_back(value);
-    } catch (...) {
-        // Not remembered, so not distinguishable from a stale handle of ours: the caller must not
-        // hand it out.
-        return false;
-    }
-    return true;
+    return AdmitForeignInChild(memory);
 }
 
 void SlotTable::ForgetForeign(VkDeviceMemory memory) noexcept {
     const uint64_t value = HandleValue(memory);
     if (!CarriesTag(value)) return;
-    MutexLock lock(mutex_);
-    auto found = std::find(look_alikes_.begin(), look_alikes_.end(), value);
-    if (found == look_alikes_.end()) return;
-    *found = look_alikes_.back();
-    look_alikes_.pop_back();
+    for (LookAlike* entry = look_alikes_.load(std::memory_order_acquire); entry != nullptr;
+         entry = entry->next) {
+        // A driver may use one value for several objects: each has an entry.
+        uint64_t expected = value;
+        if (entry->value.compare_exchange_strong(expected, 0)) return;
+    }
 }
 
 }  // namespace tessera

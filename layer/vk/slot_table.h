@@ -8,14 +8,16 @@
 //   * one that carries our tag is remembered as a *look-alike* for as long as it lives, and no slot
 //     takes its value;
 //   * one that equals a live slot's value is refused, and the caller asks the driver for another.
-// So every handle that an application holds means one thing, and a handle that was ever ours is
-// never mistaken for one of the driver's.
+// So every handle that an application holds means one thing, and what carries the tag without being
+// live or a look-alike can only be of ours: freed, or of another device, whose generations start
+// elsewhere so that its handles are not mistaken for this one's.
 //
 // Slots lie in chunks that double in size and never move, so that readers need no lock; chunks are
 // given back with the table.
 //
-// Threads: Find() from any thread, without a lock. Acquire, Release, AdmitForeign and ForgetForeign
-// take the table's mutex. The fields of a live slot follow the rules stated beside them.
+// Threads: Find(), Retire() and ForgetForeign() take no lock, so that they also work in a forked
+// child, where a thread that does not exist may hold the mutex. Acquire, Publish, Release and
+// AdmitForeign take it. The fields of a live slot follow the rules stated beside them.
 
 #ifndef TESSERA_LAYER_VK_SLOT_TABLE_H_
 #define TESSERA_LAYER_VK_SLOT_TABLE_H_
@@ -24,7 +26,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <vector>
 
 #include "layer/base/mutex.h"
 #include "layer/pool/type_pool.h"
@@ -61,7 +62,7 @@ struct Slot {
 
 class SlotTable {
  public:
-    SlotTable() = default;
+    SlotTable() noexcept;
     ~SlotTable();
     SlotTable(const SlotTable&) = delete;
     SlotTable& operator=(const SlotTable&) = delete;
@@ -70,14 +71,15 @@ class SlotTable {
     enum class Kind {
         kForeign,  // never ours: it goes down as it is
         kLive,     // a slot
-        kStale,    // was ours and is freed: it goes nowhere
+        kStale,    // was ours and is freed, or is another device's: it goes nowhere
     };
     struct Found {
         Kind kind;
         Slot* slot;  // only with kLive
     };
 
-    // Threads: any, no lock unless the handle carries our tag and is not live.
+    // Threads: any, no lock. Costs more for values that carry the tag and are not live: these are
+    // compared with every look-alike.
     Found Find(VkDeviceMemory memory) const noexcept;
 
     // A slot for a new allocation, in its initial state but for `index`; null without host memory.
@@ -97,9 +99,16 @@ class SlotTable {
     // must not give it to the application.
     bool AdmitForeign(VkDeviceMemory memory) noexcept;
 
+    // As AdmitForeign, without the lock.
+    // Requires: a forked child, where no slot gets a handle any more.
+    bool AdmitForeignInChild(VkDeviceMemory memory) noexcept;
+
     // The driver's handle is about to be destroyed. Call before going down: the driver may use the
     // value again at once.
     void ForgetForeign(VkDeviceMemory memory) noexcept;
+
+    // Whether a value may be ours at all.
+    static bool CarriesTag(uint64_t value) noexcept { return value >> kTagShift == kTag; }
 
     // The layout of a handle, for tests that forge them.
     static constexpr uint64_t kTag = 0x7E55;
@@ -115,15 +124,23 @@ class SlotTable {
 
     Slot* At(uint64_t index) const noexcept;
     bool AddChunkLocked() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-    bool IsLookAlikeLocked(uint64_t value) const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    bool IsLookAlike(uint64_t value) const noexcept;
+    bool Remember(uint64_t value) noexcept;
     static uint64_t Compose(const Slot& slot) noexcept;
 
+    // One value of a look-alike, or 0. Entries are used again and go with the table.
+    struct LookAlike {
+        std::atomic<uint64_t> value = 0;
+        LookAlike* next = nullptr;  // never changes once the entry can be seen
+    };
+
+    const uint32_t first_generation_;
     std::atomic<Slot*> chunks_[kChunks] = {};
     std::atomic<uint32_t> slot_count_ = 0;  // over all chunks
 
     mutable Mutex mutex_;
     Slot* free_ ABSL_GUARDED_BY(mutex_) = nullptr;
-    std::vector<uint64_t> look_alikes_ ABSL_GUARDED_BY(mutex_);
+    std::atomic<LookAlike*> look_alikes_ = nullptr;
 };
 
 // VkDeviceMemory is a pointer on 64-bit systems and an integer on 32-bit ones.

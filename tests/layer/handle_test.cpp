@@ -2,6 +2,9 @@
 //
 // Handles: ours, the driver's, those of the driver that look like ours, and those that were ours.
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "layer/vk/slot_table.h"
 #include "session.h"
 
@@ -54,6 +57,47 @@ TEST(Handle, DriverHandleEqualToALiveSlotIsReplaced) {
     EXPECT_EQ(session.mock.Violations(), "");
 }
 
+// An import takes what it is given: made twice, it would take what is gone already.
+TEST(Handle, ImportWhoseHandleEqualsALiveSlotFailsAndIsNotRepeated) {
+    SessionOptions options;
+    options.description = R"({"base": "discrete",
+        "add_extensions": ["VK_KHR_external_memory", "VK_KHR_external_memory_fd"]})";
+    options.device_extensions = {"VK_KHR_external_memory_fd"};
+    Session session(options);
+    constexpr auto kOpaque = VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT;
+    constexpr uint32_t kVisible = 2;
+    VkExportMemoryAllocateInfo exported{VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO, nullptr,
+                                        kOpaque};
+    const VkDeviceMemory source = session.Allocate(8192, kVisible, &exported);
+    VkMemoryGetFdInfoKHR get{VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR, nullptr, source, kOpaque};
+    int fds[2] = {-1, -1};
+    const auto get_fd = session.Command<PFN_vkGetMemoryFdKHR>("vkGetMemoryFdKHR");
+    for (int& fd : fds)
+        ASSERT_EQ(get_fd(session.device, &get, &fd), VK_SUCCESS);
+    const VkDeviceMemory slot = session.Allocate(4096, kVisible);
+    const uint64_t driver_objects = session.DriverLive(kVisible);
+
+    MakeNextHandle(session, Value(slot));
+    session.mock->reset_call_counts();
+    VkImportMemoryFdInfoKHR import{VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR, nullptr, kOpaque,
+                                   fds[0]};
+    VkDeviceMemory imported = VK_NULL_HANDLE;
+    EXPECT_EQ(session.TryAllocate(8192, kVisible, &imported, &import),
+              VK_ERROR_INVALID_EXTERNAL_HANDLE);
+    EXPECT_EQ(session.mock->call_count("vkAllocateMemory"), 1u);
+    EXPECT_EQ(session.mock->call_count("vkFreeMemory"), 1u);
+    EXPECT_EQ(session.DriverLive(kVisible), driver_objects);
+    EXPECT_NE(session.Map(slot), nullptr) << "the slot is untouched";
+
+    import.fd = fds[1];
+    ASSERT_EQ(session.TryAllocate(8192, kVisible, &imported, &import), VK_SUCCESS)
+        << "without a clash it is an import like any other";
+    for (VkDeviceMemory memory : {imported, slot, source})
+        session.Free(memory);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
 TEST(Handle, SlotDoesNotTakeTheValueOfALiveLookAlike) {
     Session session;
     const VkDeviceMemory slot = session.Allocate(4096, kType);
@@ -92,10 +136,33 @@ TEST(Handle, StaleHandleReachesNoDriver) {
     EXPECT_EQ(session.mock.Violations(), "");
 }
 
-// Two devices may have slots of equal values; a handle means something on its device only.
-TEST(Handle, SlotsOfTwoDevicesDoNotMeet) {
-    Session first;
-    VkDevice second = VK_NULL_HANDLE;
+// A child of a fork uses its parent's device: the driver's handles there may look like ours too.
+TEST(Handle, DriverHandleWithOurTagIsTheDriversInAForkedChild) {
+    Session session;
+    const VkDeviceMemory slot = session.Allocate(4096, kType);
+    const uint64_t look_alike = Value(slot) + (uint64_t{5} << SlotTable::kGenerationShift);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        const uint64_t values[] = {Value(slot), look_alike};
+        session.mock->set_next_handles(VK_OBJECT_TYPE_DEVICE_MEMORY, values, 2);
+        VkDeviceMemory memory = VK_NULL_HANDLE;
+        bool good = session.TryAllocate(4096, kType, &memory) == VK_SUCCESS;
+        good = good && Value(memory) == look_alike;
+        session.mock->reset_call_counts();
+        session.Free(memory);
+        good = good && session.mock->call_count("vkFreeMemory") == 1;
+        session.Free(memory);  // a second time it is nobody's
+        good = good && session.mock->call_count("vkFreeMemory") == 1;
+        _exit(good ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    session.Free(slot);
+}
+
+VkDevice MakeSecondDevice(const Session& session) {
     const float priority = 1.0f;
     VkDeviceQueueCreateInfo queue = {};
     queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
@@ -105,7 +172,37 @@ TEST(Handle, SlotsOfTwoDevicesDoNotMeet) {
     info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
     info.queueCreateInfoCount = 1;
     info.pQueueCreateInfos = &queue;
-    ASSERT_EQ(vkCreateDevice(first.physical_device, &info, nullptr, &second), VK_SUCCESS);
+    VkDevice device = VK_NULL_HANDLE;
+    EXPECT_EQ(vkCreateDevice(session.physical_device, &info, nullptr, &device), VK_SUCCESS);
+    return device;
+}
+
+// A handle means something on its device only, and on another one it is taken for nothing else.
+TEST(Handle, SlotOfAnotherDeviceReachesNeitherASlotNorTheDriver) {
+    Session first;
+    const VkDevice second = MakeSecondDevice(first);
+    VkMemoryAllocateInfo allocate = {};
+    allocate.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
+    allocate.allocationSize = 4096;
+    allocate.memoryTypeIndex = 2;
+    const VkDeviceMemory a = first.Allocate(4096, 2);
+    VkDeviceMemory b = VK_NULL_HANDLE;
+    ASSERT_EQ(vkAllocateMemory(second, &allocate, nullptr, &b), VK_SUCCESS);
+    vkFreeMemory(second, a, nullptr);  // the wrong device
+    void* data = nullptr;
+    EXPECT_EQ(vkMapMemory(second, a, 0, VK_WHOLE_SIZE, 0, &data), VK_ERROR_MEMORY_MAP_FAILED);
+    EXPECT_EQ(vkMapMemory(second, b, 0, VK_WHOLE_SIZE, 0, &data), VK_SUCCESS);
+    EXPECT_NE(first.Map(a), nullptr);
+    vkFreeMemory(second, b, nullptr);
+    vkDestroyDevice(second, nullptr);
+    first.Free(a);
+    first.Close();
+    EXPECT_EQ(first.mock.Violations(), "");
+}
+
+TEST(Handle, SlotsOfTwoDevicesDoNotMeet) {
+    Session first;
+    const VkDevice second = MakeSecondDevice(first);
     VkMemoryAllocateInfo allocate = {};
     allocate.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
     allocate.allocationSize = 4096;

@@ -84,7 +84,67 @@ bool MayHelpToReleaseBlocks(VkResult result) noexcept {
            result == VK_ERROR_TOO_MANY_OBJECTS;
 }
 
-// The driver's answer to the exact request, with a handle that no live slot has.
+// Whether the same request may be made again after it succeeded. An import hands its payload over:
+// the second one would hand over what is gone. What is not known counts as an import.
+bool MayBeRepeated(const VkMemoryAllocateInfo& info) noexcept {
+    for (auto* link = static_cast<const VkBaseInStructure*>(info.pNext); link != nullptr;
+         link = link->pNext) {
+        switch (static_cast<int>(link->sType)) {
+            case VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO:
+            case VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT:
+            case VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO:
+            case VK_STRUCTURE_TYPE_DEDICATED_ALLOCATION_MEMORY_ALLOCATE_INFO_NV:
+            case VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO:
+            case VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO_NV:
+            case late::kDedicatedAllocateInfoTensor:
+                break;
+            default:
+                return false;
+        }
+    }
+    return true;
+}
+
+bool AdmitForeign(Device& device, VkDeviceMemory memory) noexcept {
+    return device.InOwnProcess() ? device.slots.AdmitForeign(memory)
+                                 : device.slots.AdmitForeignInChild(memory);
+}
+
+void FreeUnadmitted(Device& device, VkDeviceMemory memory,
+                    const VkAllocationCallbacks* allocator) noexcept {
+    DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
+    device.dt.FreeMemory(device.handle, memory, allocator);
+}
+
+// Takes a handle that the driver just made for `info`. If a live slot has the same value the driver
+// is asked for another; an import fails instead, since its payload went with the first.
+VkResult KeepHandlesApart(Device& device, const VkMemoryAllocateInfo& info,
+                          const VkAllocationCallbacks* allocator, VkDeviceMemory* memory) noexcept {
+    if (AdmitForeign(device, *memory)) return VK_SUCCESS;
+    if (!MayBeRepeated(info)) {
+        FreeUnadmitted(device, *memory, allocator);
+        *memory = VK_NULL_HANDLE;
+        TESSERA_LOG(kError,
+                    "the driver gave imported memory a handle that is in use: the import fails, "
+                    "since it cannot be made twice");
+        return VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    }
+    VkDeviceMemory set_aside[kHandleTries] = {};
+    int tries = 0;
+    VkResult result = VK_SUCCESS;
+    do {
+        set_aside[tries++] = *memory;
+        // The refused ones stay allocated meanwhile, so that the driver cannot return them again.
+        result = tries < kHandleTries ? CallDown(device, info, allocator, memory)
+                                      : VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    } while (result == VK_SUCCESS && !AdmitForeign(device, *memory));
+    for (int i = 0; i < tries; ++i)
+        FreeUnadmitted(device, set_aside[i], allocator);
+    return result;
+}
+
+// The driver's answer to the exact request, with a handle that no live slot has. A request that
+// failed is made again if memory could be given back for it: a failed import took nothing.
 VkResult AllocateBelow(Device& device, const VkMemoryAllocateInfo& info,
                        const VkAllocationCallbacks* allocator, VkDeviceMemory* memory) noexcept {
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
@@ -96,22 +156,7 @@ VkResult AllocateBelow(Device& device, const VkMemoryAllocateInfo& info,
     }
     // A driver may answer a size of zero with success and no object.
     if (result != VK_SUCCESS || *memory == VK_NULL_HANDLE) return result;
-
-    // An import hands its payload over once: asking again would hand over what is gone. It cannot
-    // be told from other external memory here, and the odds are those of a 64-bit collision.
-    VkDeviceMemory set_aside[kHandleTries] = {};
-    int tries = 0;
-    while (result == VK_SUCCESS && !device.slots.AdmitForeign(*memory)) {
-        set_aside[tries++] = *memory;
-        // The refused ones stay allocated meanwhile, so that the driver cannot return them again.
-        result = tries < kHandleTries ? CallDown(device, info, allocator, memory)
-                                      : VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    }
-    for (int i = 0; i < tries; ++i) {
-        DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
-        device.dt.FreeMemory(device.handle, set_aside[i], allocator);
-    }
-    return result;
+    return KeepHandlesApart(device, info, allocator, memory);
 }
 
 // As AllocateBelow, within the driver's limit of objects.
@@ -134,7 +179,9 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
                                VkDeviceMemory* memory) noexcept {
     // In a forked child nothing is counted, and a wrong type has no pool to count in.
     if (!device.InOwnProcess() || info.memoryTypeIndex >= device.memory().memoryTypeCount) {
-        return CallDown(device, info, allocator, memory);
+        const VkResult result = CallDown(device, info, allocator, memory);
+        if (result != VK_SUCCESS || *memory == VK_NULL_HANDLE) return result;
+        return KeepHandlesApart(device, info, allocator, memory);
     }
     const VkResult result = AllocateWithinLimit(device, info, allocator, memory);
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
@@ -177,8 +224,8 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
     bool known = false;
     // Everything that knows the handle forgets it first: the driver may use the value again at
     // once.
-    if (memory != VK_NULL_HANDLE && device.InOwnProcess()) {
-        known = device.pass_through.Remove(HandleValue(memory), &entry);
+    if (memory != VK_NULL_HANDLE) {
+        known = device.InOwnProcess() && device.pass_through.Remove(HandleValue(memory), &entry);
         device.slots.ForgetForeign(memory);
     }
     {
