@@ -68,6 +68,8 @@ void Account::Add(const Account& other) {
     app_time_estimated = app_time_estimated || other.app_time_estimated;
     for (size_t i = 0; i < passed.size(); ++i)
         passed[i] += other.passed[i];
+    for (size_t i = 0; i < misuse.size(); ++i)
+        misuse[i] += other.misuse[i];
     for (const std::string& name : other.device_names)
         AddName(device_names, name);
 }
@@ -94,9 +96,22 @@ Account AccountOf(const reader::Process& process) {
         }
         account.app.peak_bytes = std::max(account.app.peak_bytes, app_peak_bytes);
         account.driver.peak_bytes = std::max(account.driver.peak_bytes, driver_peak_bytes);
+        for (size_t i = 0; i < account.misuse.size(); ++i)
+            account.misuse[i] += device.misuse[i];
         AddTimes(account, device);
     }
     return account;
+}
+
+std::string DescribeMisuse(const Account& account) {
+    std::string text;
+    for (uint32_t misuse = 0; misuse < account.misuse.size(); ++misuse) {
+        if (account.misuse[misuse] == 0) continue;
+        if (!text.empty()) text += ", ";
+        text += FormatCount(account.misuse[misuse]) + " " + reader::MisuseName(misuse) + " (" +
+                reader::MisuseText(misuse) + ")";
+    }
+    return text;
 }
 
 std::string DescribePassThrough(const Account& account) {

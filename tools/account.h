@@ -37,6 +37,7 @@ struct Account {
     uint64_t dropped_devices = 0;
     bool app_time_estimated = false;
     std::array<uint64_t, TESSERA_REASON_COUNT> passed = {};  // allocations by enum tessera_reason
+    std::array<uint64_t, TESSERA_MISUSE_COUNT> misuse = {};  // by enum tessera_misuse
     std::vector<std::string> device_names;                   // each once; not Printable() yet
 
     void Add(const Account& other);
@@ -55,5 +56,9 @@ uint64_t EstimatedTime(const tessera_call_totals& app, const tessera_call_totals
 // "1,204 dedicated (dedicated to one buffer, image or tensor), 3 too_large (...)", most first;
 // empty if nothing passed through.
 std::string DescribePassThrough(const Account& account);
+
+// "2 double_free (memory was freed that was freed already)" and so on, in the order of the kinds;
+// empty if no rule was broken.
+std::string DescribeMisuse(const Account& account);
 
 }  // namespace tessera::command

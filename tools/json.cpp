@@ -86,6 +86,14 @@ Json CallsJson(const std::vector<tessera_call_totals>& calls) {
     return commands;
 }
 
+// Only the rules that were ever broken.
+Json MisuseJson(const reader::Device& device) {
+    Json kinds = Json::object();
+    for (uint32_t i = 0; i < device.misuse.size(); ++i)
+        if (device.misuse[i] > 0) kinds[reader::MisuseName(i)] = device.misuse[i];
+    return kinds;
+}
+
 Json DeviceJson(const reader::Device& device) {
     const bool retired = device.state == TESSERA_DEVICE_RETIRED;
     Json heaps = Json::array();
@@ -105,7 +113,8 @@ Json DeviceJson(const reader::Device& device) {
                  {"heaps", std::move(heaps)},
                  {"memory_types", std::move(types)},
                  {"calls", CallsJson(device.calls)},
-                 {"driver_calls", CallsJson(device.driver_calls)}};
+                 {"driver_calls", CallsJson(device.driver_calls)},
+                 {"misuse", MisuseJson(device)}};
     if (retired) json["retired_devices"] = device.retired_devices;
     return json;
 }

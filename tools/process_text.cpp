@@ -116,6 +116,16 @@ std::string Heading(const reader::Device& device) {
     return text + "\n";
 }
 
+// The rules that the application broke.
+std::string Misuse(const reader::Device& device) {
+    Table table({{"misused by the app"}, {"rule", Align::kLeft}, {"", Align::kLeft}});
+    for (uint32_t i = 0; i < device.misuse.size(); ++i) {
+        if (device.misuse[i] == 0) continue;
+        table.AddRow({FormatCount(device.misuse[i]), reader::MisuseName(i), reader::MisuseText(i)});
+    }
+    return table.empty() ? "" : table.Format(2);
+}
+
 std::string Defects(const reader::Device& device) {
     uint64_t failures = 0;
     for (const reader::MemoryType& type : device.memory_types)
@@ -135,7 +145,8 @@ std::string DescribeProcess(const reader::Process& process) {
     for (const reader::Device& device : process.devices) {
         text += "\n" + Heading(device) + MemoryTypes(device) + PassedThrough(device) +
                 Heaps(device) + Calls("called by the app", device.calls) +
-                Calls("called by the layer", device.driver_calls) + Defects(device);
+                Calls("called by the layer", device.driver_calls) + Misuse(device) +
+                Defects(device);
     }
     if (process.devices.empty()) text += "No device was created yet.\n";
     if (process.dropped_devices > 0) {

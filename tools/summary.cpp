@@ -49,6 +49,9 @@ std::string Numbers(const Account& account) {
         text +=
             Line("  failed         " + Plural(app.failed, "allocation") + ", as the driver said");
     }
+    if (const std::string misuse = DescribeMisuse(account); !misuse.empty()) {
+        text += Line("  app's mistakes " + misuse);
+    }
     if (account.dropped_devices > 0) {
         text += Line("  not counted    " + Plural(account.dropped_devices, "device") +
                      ", for which the statistics had no room");

@@ -55,6 +55,7 @@ extern "C" {
 #define TESSERA_MAX_REASONS 32u        /* room for enum tessera_reason to grow */
 #define TESSERA_MAX_CALLS 32u          /* room for enum tessera_call to grow */
 #define TESSERA_HISTOGRAM_BUCKETS 128u /* see tessera_histogram_bucket() */
+#define TESSERA_MAX_MISUSES 16u        /* room for enum tessera_misuse to grow */
 #define TESSERA_MAX_DESTROYED 64u      /* destroyed devices that keep a record of their own */
 
 /* Why an allocation was handed to the driver as it came. Numbers are never reused.
@@ -91,6 +92,29 @@ enum tessera_reason {
     TESSERA_REASONS(TESSERA_ENUMERATOR)
 #undef TESSERA_ENUMERATOR
         TESSERA_REASON_COUNT
+};
+
+/* Rules of Vulkan that the application broke with memory that the layer gave it. Numbers are never
+ * reused; names as above. */
+#define TESSERA_MISUSES(X)                                                                  \
+    X(use_after_free, 0, "memory was used after it was freed, or on a device not its own")  \
+    X(double_free, 1, "memory was freed again, or on a device not its own")                 \
+    X(unknown_free, 2, "memory was freed that nobody allocated")                            \
+    X(bind_out_of_range, 3, "a resource was bound that reaches past the end of the memory") \
+    X(map_out_of_range, 4, "a range was mapped that reaches past the end of the memory")    \
+    X(map_not_visible, 5, "memory was mapped that the host cannot see")                     \
+    X(map_twice, 6, "memory was mapped while it was mapped")                                \
+    X(unmap_not_mapped, 7, "memory was unmapped that was not mapped")                       \
+    X(flush_out_of_range, 8, "a range was flushed or invalidated that is not mapped")       \
+    X(flush_not_mapped, 9, "memory was flushed or invalidated that is not mapped at all")   \
+    X(leaked, 10, "memory was still allocated when its device was destroyed")               \
+    X(wrong_use, 11, "memory was used for what it was not allocated for, such as an export")
+
+enum tessera_misuse {
+#define TESSERA_ENUMERATOR(name, number, text) TESSERA_MISUSE_##name = number,
+    TESSERA_MISUSES(TESSERA_ENUMERATOR)
+#undef TESSERA_ENUMERATOR
+        TESSERA_MISUSE_COUNT
 };
 
 /* Commands whose calls are counted and timed. Numbers are never reused; aliases share a number. */
@@ -209,9 +233,9 @@ enum tessera_device_state {
 };
 
 /* One logical device. Writer: the thread that creates or destroys a device, under the process-wide
- * lock and the header's `sequence`. The exceptions: totals and call totals (as said above), and of
- * the heaps the last four words, which are stored one by one as they become known.
- * Strings are UTF-8, zero padded.
+ * lock and the header's `sequence`. The exceptions: totals and call totals (as said above), the
+ * counts of misuse (any thread, by atomic addition), and of the heaps the last four words, which
+ * are stored one by one as they become known. Strings are UTF-8, zero padded.
  *
  * Record 0 is the sum, by index of memory type and by command, of the devices that lost their own
  * record. What counts events adds up; peaks and maxima are the largest; what is live is left out
@@ -233,7 +257,8 @@ struct tessera_device_record {
     uint64_t type_count;
     uint64_t destroyed_order; /* 1 for the first device that was destroyed; 0: it was not */
     uint64_t reserved[3];
-    char name[256];   /* VkPhysicalDeviceProperties::deviceName */
+    uint64_t misuse[TESSERA_MAX_MISUSES]; /* by enum tessera_misuse */
+    char name[256];                       /* VkPhysicalDeviceProperties::deviceName */
     char driver[256]; /* VkPhysicalDeviceDriverProperties::driverName, empty if unknown */
     struct tessera_heap_record heaps[TESSERA_MAX_HEAPS];
     struct tessera_memory_type_record types[TESSERA_MAX_TYPES];
@@ -308,8 +333,9 @@ static_assert(sizeof(struct tessera_totals) == 48, "ABI");
 static_assert(sizeof(struct tessera_pooled) == 56, "ABI");
 static_assert(sizeof(struct tessera_type_totals) == 952, "ABI");
 static_assert(sizeof(struct tessera_call_totals) == 1056, "ABI");
-static_assert(sizeof(struct tessera_device_record) == 99840, "ABI");
+static_assert(sizeof(struct tessera_device_record) == 99968, "ABI");
 static_assert(TESSERA_REASON_COUNT <= TESSERA_MAX_REASONS, "room for reasons");
+static_assert(TESSERA_MISUSE_COUNT <= TESSERA_MAX_MISUSES, "room for kinds of misuse");
 static_assert(TESSERA_CALL_COUNT <= TESSERA_MAX_CALLS, "room for calls");
 
 #endif  // TESSERA_CHANNEL_ABI_H_

@@ -12,6 +12,7 @@
 #ifndef TESSERA_READER_H_
 #define TESSERA_READER_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -51,8 +52,9 @@ struct Device {
     uint64_t sample_interval = 1;
     std::vector<tessera_heap_record> heaps;
     std::vector<MemoryType> memory_types;
-    std::vector<tessera_call_totals> calls;         // TESSERA_CALL_COUNT of them
-    std::vector<tessera_call_totals> driver_calls;  // likewise
+    std::vector<tessera_call_totals> calls;                  // TESSERA_CALL_COUNT of them
+    std::vector<tessera_call_totals> driver_calls;           // likewise
+    std::array<uint64_t, TESSERA_MISUSE_COUNT> misuse = {};  // by enum tessera_misuse
 };
 
 struct Process {
@@ -103,6 +105,8 @@ uint64_t Percentile(const tessera_call_totals& call, double fraction);
 const char* ReasonName(uint32_t reason);  // "dedicated"; "unknown" beyond the known ones
 const char* ReasonText(uint32_t reason);  // a phrase; "" beyond the known ones
 const char* CallName(uint32_t call);      // "vkAllocateMemory"
+const char* MisuseName(uint32_t misuse);  // "double_free"; "unknown" beyond the known ones
+const char* MisuseText(uint32_t misuse);  // a sentence without its point; "" likewise
 
 }  // namespace tessera::reader
 

@@ -35,6 +35,11 @@ inline void SetBits(uint64_t& word, uint64_t bits) noexcept {
     std::atomic_ref<uint64_t>(word).fetch_or(bits, std::memory_order_relaxed);
 }
 
+// Adds to a word that any thread may be adding to.
+inline void AddShared(uint64_t& word, uint64_t delta) noexcept {
+    std::atomic_ref<uint64_t>(word).fetch_add(delta, std::memory_order_relaxed);
+}
+
 // Makes a group's sequence odd for its own lifetime.
 // Requires: the caller holds the lock that owns the group, for at least as long.
 class SequencedWrite {

@@ -112,6 +112,8 @@ void AddToRetired(tessera_device_record& sum, const tessera_device_record& devic
         AddCall(sum.calls[i], device.calls[i]);
         AddCall(sum.driver_calls[i], device.driver_calls[i]);
     }
+    for (uint32_t i = 0; i < TESSERA_MAX_MISUSES; ++i)
+        Add(sum.misuse[i], Load(device.misuse[i]));
     Add(sum.retired_devices, 1);
 }
 

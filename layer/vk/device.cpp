@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cinttypes>
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -220,7 +221,20 @@ void Device::InitPools() noexcept {
     }
 }
 
+void Device::ReportLeaks() noexcept {
+    uint64_t leaked = 0;
+    for (uint32_t type = 0; type < memory_.memoryTypeCount; ++type)
+        leaked += channel::Load(record_->totals[type].app.live);
+    if (leaked == 0) return;
+    CountMisuse(TESSERA_MISUSE_leaked, leaked);
+    TESSERA_LOG(kWarning,
+                "the application breaks a rule of Vulkan: it destroys a device of which %" PRIu64
+                " allocations are not freed",
+                leaked);
+}
+
 Device::~Device() {
+    ReportLeaks();
     SampleBudget(true);
     for (auto& pool : pools_)
         pool.reset();

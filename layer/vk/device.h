@@ -20,6 +20,7 @@
 #include <optional>
 
 #include "layer/base/fork_guard.h"
+#include "layer/channel/counters.h"
 #include "layer/pool/type_pool.h"
 #include "layer/vk/dispatch.h"
 #include "layer/vk/gates.h"
@@ -108,6 +109,11 @@ class Device final : public pool::BlockSource {
     }
     tessera_device_record& record() noexcept { return *record_; }
 
+    // The application broke a rule; see misuse.h.
+    void CountMisuse(tessera_misuse which, uint64_t count = 1) noexcept {
+        if (InOwnProcess()) channel::AddShared(record_->misuse[which], count);
+    }
+
     // Constant after creation.
     VkDevice handle = VK_NULL_HANDLE;
     VkPhysicalDevice physical_device = VK_NULL_HANDLE;
@@ -126,6 +132,9 @@ class Device final : public pool::BlockSource {
     RequirementBook book;
     LinearImages linear_images;
     PassThroughTable pass_through;
+    // Something was passed through that the table does not hold, so that a handle which it does not
+    // know says nothing about the application.
+    std::atomic<bool> lost_track = false;
     PrivateDataStore private_data;
 
  private:
@@ -140,6 +149,7 @@ class Device final : public pool::BlockSource {
     void OpenRecord(const char* driver_name) noexcept;
     void Probe() noexcept;
     void* MapBlock(VkDeviceMemory memory) noexcept;
+    void ReportLeaks() noexcept;
     bool ReserveObject(uint64_t limit) noexcept {
         // Never above the limit, not even for a moment: another thread would be refused for it.
         uint64_t count = objects_.load(std::memory_order_relaxed);

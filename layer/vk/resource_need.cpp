@@ -19,23 +19,24 @@ VkMemoryRequirements2 EmptyAnswer() noexcept {
 }
 
 // Of an answer that may not have been given.
-uint64_t AlignmentOf(const VkMemoryRequirements& requirements) noexcept {
-    return std::max<uint64_t>(requirements.alignment, kMinimumAlignment);
+VkMemoryRequirements Careful(VkMemoryRequirements requirements) noexcept {
+    requirements.alignment = std::max<uint64_t>(requirements.alignment, kMinimumAlignment);
+    return requirements;
 }
 
 }  // namespace
 
-uint64_t BufferNeed::Alignment() noexcept {
+VkMemoryRequirements BufferNeed::Ask() noexcept {
     VkMemoryRequirements requirements = {};
     device_.dt.GetBufferMemoryRequirements(device_.handle, buffer_, &requirements);
-    return requirements.alignment;
+    return requirements;
 }
 
-uint64_t ImageNeed::Alignment() noexcept {
+VkMemoryRequirements ImageNeed::Ask() noexcept {
     if (query_ == nullptr) {
         VkMemoryRequirements requirements = {};
         device_.dt.GetImageMemoryRequirements(device_.handle, image_, &requirements);
-        return requirements.alignment;
+        return requirements;
     }
     VkImagePlaneMemoryRequirementsInfo plane = {};
     plane.sType = VK_STRUCTURE_TYPE_IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO;
@@ -46,48 +47,48 @@ uint64_t ImageNeed::Alignment() noexcept {
     info.image = image_;
     VkMemoryRequirements2 answer = EmptyAnswer();
     query_(device_.handle, &info, &answer);
-    return answer.memoryRequirements.alignment;
+    return answer.memoryRequirements;
 }
 
-uint64_t AccelerationStructureNeed::Alignment() noexcept {
+VkMemoryRequirements AccelerationStructureNeed::Ask() noexcept {
     VkAccelerationStructureMemoryRequirementsInfoNV info = {};
     info.sType = VK_STRUCTURE_TYPE_ACCELERATION_STRUCTURE_MEMORY_REQUIREMENTS_INFO_NV;
     info.type = VK_ACCELERATION_STRUCTURE_MEMORY_REQUIREMENTS_TYPE_OBJECT_NV;
     info.accelerationStructure = structure_;
     VkMemoryRequirements2 answer = EmptyAnswer();
     device_.dt.GetAccelerationStructureMemoryRequirementsNV(device_.handle, &info, &answer);
-    return AlignmentOf(answer.memoryRequirements);
+    return Careful(answer.memoryRequirements);
 }
 
-uint64_t VideoSessionNeed::Alignment() noexcept {
+VkMemoryRequirements VideoSessionNeed::Ask() noexcept {
     const auto query = device_.dt.GetVideoSessionMemoryRequirementsKHR;
     uint32_t count = 0;
-    if (query(device_.handle, session_, &count, nullptr) != VK_SUCCESS) return kMinimumAlignment;
+    if (query(device_.handle, session_, &count, nullptr) != VK_SUCCESS) return Careful({});
     Scratch<VkVideoSessionMemoryRequirementsKHR, 16> places(count);
-    if (places.data() == nullptr) return kMinimumAlignment;
+    if (places.data() == nullptr) return Careful({});
     for (uint32_t i = 0; i < count; ++i) {
         places[i] = {};
         places[i].sType = VK_STRUCTURE_TYPE_VIDEO_SESSION_MEMORY_REQUIREMENTS_KHR;
     }
-    if (query(device_.handle, session_, &count, places.data()) < 0) return kMinimumAlignment;
+    if (query(device_.handle, session_, &count, places.data()) < 0) return Careful({});
     for (uint32_t i = 0; i < count; ++i) {
         if (places[i].memoryBindIndex == bind_index_) {
-            return AlignmentOf(places[i].memoryRequirements);
+            return Careful(places[i].memoryRequirements);
         }
     }
-    return kMinimumAlignment;
+    return Careful({});
 }
 
-uint64_t TensorNeed::Alignment() noexcept {
+VkMemoryRequirements TensorNeed::Ask() noexcept {
     late::TensorMemoryRequirementsInfo info = {};
     info.sType = static_cast<VkStructureType>(late::kTensorMemoryRequirementsInfo);
     info.tensor = tensor_;
     VkMemoryRequirements2 answer = EmptyAnswer();
     device_.dt.GetTensorMemoryRequirementsARM(device_.handle, &info, &answer);
-    return AlignmentOf(answer.memoryRequirements);
+    return Careful(answer.memoryRequirements);
 }
 
-uint64_t DataGraphNeed::Alignment() noexcept {
+VkMemoryRequirements DataGraphNeed::Ask() noexcept {
     late::DataGraphPipelineSessionMemoryRequirementsInfo info = {};
     info.sType =
         static_cast<VkStructureType>(late::kDataGraphPipelineSessionMemoryRequirementsInfo);
@@ -96,7 +97,7 @@ uint64_t DataGraphNeed::Alignment() noexcept {
     info.objectIndex = bind_.objectIndex;
     VkMemoryRequirements2 answer = EmptyAnswer();
     device_.dt.GetDataGraphPipelineSessionMemoryRequirementsARM(device_.handle, &info, &answer);
-    return AlignmentOf(answer.memoryRequirements);
+    return Careful(answer.memoryRequirements);
 }
 
 }  // namespace tessera

@@ -3,7 +3,8 @@
 // What a resource needs of the place it is bound to, asked of the driver at the bind.
 //
 // The answer is not remembered by handle: drivers recycle handles at once, and the query costs
-// about as much as a look-up would (15 ns on an NVIDIA driver).
+// about as much as a look-up would (15 ns on an NVIDIA driver). Every bind to a slot asks, since
+// only the driver knows whether the resource ends within its memory: another allocation follows.
 //
 // Threads: one object serves one call.
 
@@ -21,10 +22,11 @@ class BufferNeed final : public ResourceNeed {
  public:
     BufferNeed(const Device& device, VkBuffer buffer) noexcept : device_(device), buffer_(buffer) {}
 
-    uint64_t Alignment() noexcept override;
     Layout ResourceLayout() noexcept override { return Layout::kLinear; }
 
  private:
+    VkMemoryRequirements Ask() noexcept override;
+
     const Device& device_;
     VkBuffer buffer_;
 };
@@ -38,10 +40,11 @@ class ImageNeed final : public ResourceNeed {
               PFN_vkGetImageMemoryRequirements2 query = nullptr) noexcept
         : device_(device), image_(image), plane_(plane), query_(query) {}
 
-    uint64_t Alignment() noexcept override;
     Layout ResourceLayout() noexcept override { return device_.LayoutOf(image_); }
 
  private:
+    VkMemoryRequirements Ask() noexcept override;
+
     const Device& device_;
     VkImage image_;
     VkImageAspectFlagBits plane_;
@@ -64,9 +67,10 @@ class AccelerationStructureNeed final : public OtherNeed {
  public:
     AccelerationStructureNeed(const Device& device, VkAccelerationStructureNV structure) noexcept
         : OtherNeed(device), structure_(structure) {}
-    uint64_t Alignment() noexcept override;
 
  private:
+    VkMemoryRequirements Ask() noexcept override;
+
     VkAccelerationStructureNV structure_;
 };
 
@@ -75,9 +79,10 @@ class VideoSessionNeed final : public OtherNeed {
  public:
     VideoSessionNeed(const Device& device, VkVideoSessionKHR session, uint32_t bind_index) noexcept
         : OtherNeed(device), session_(session), bind_index_(bind_index) {}
-    uint64_t Alignment() noexcept override;
 
  private:
+    VkMemoryRequirements Ask() noexcept override;
+
     VkVideoSessionKHR session_;
     uint32_t bind_index_;
 };
@@ -86,9 +91,10 @@ class TensorNeed final : public OtherNeed {
  public:
     TensorNeed(const Device& device, uint64_t tensor) noexcept
         : OtherNeed(device), tensor_(tensor) {}
-    uint64_t Alignment() noexcept override;
 
  private:
+    VkMemoryRequirements Ask() noexcept override;
+
     uint64_t tensor_;
 };
 
@@ -98,9 +104,10 @@ class DataGraphNeed final : public OtherNeed {
     DataGraphNeed(const Device& device,
                   const late::BindDataGraphPipelineSessionMemoryInfo& bind) noexcept
         : OtherNeed(device), bind_(bind) {}
-    uint64_t Alignment() noexcept override;
 
  private:
+    VkMemoryRequirements Ask() noexcept override;
+
     const late::BindDataGraphPipelineSessionMemoryInfo& bind_;
 };
 

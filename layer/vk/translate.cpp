@@ -12,6 +12,7 @@
 #include "layer/base/checked.h"
 #include "layer/base/log.h"
 #include "layer/vk/device.h"
+#include "layer/vk/misuse.h"
 
 namespace tessera {
 namespace {
@@ -35,7 +36,12 @@ bool BeginSettling(const Device& device, Slot& slot) noexcept {
     }
 }
 
-// Whether the slot's present place suits the resource.
+// Whether `bytes` from `offset` on lie within the first `limit` bytes.
+bool Within(uint64_t offset, uint64_t bytes, uint64_t limit) noexcept {
+    return offset <= limit && bytes <= limit - offset;
+}
+
+// Whether the slot's present place suits the resource, but for its size.
 // Requires: the place does not change meanwhile (pinned, or settled by the caller).
 bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept {
     if (device.book.SuitsAll(slot.type_index, slot.alignment_bytes, slot.key.kind)) return true;
@@ -53,17 +59,36 @@ enum class Outcome {
     kPlaced,
     kNoMemory,  // a better place would have taken a block that could not be had
     kUnsuited,  // it is pinned where it does not suit
+    kTooShort,  // the resource would reach into another allocation
+};
+
+// What the range behind the application's resource is when it is only mapped: everything may still
+// be bound there.
+class RangeNeed final : public ResourceNeed {
+ public:
+    explicit RangeNeed(uint64_t bytes) noexcept { BindOnly(bytes); }
+    Layout ResourceLayout() noexcept override { return Layout::kOptimal; }
+
+ private:
+    VkMemoryRequirements Ask() noexcept override { return {0, kMinimumAlignment, 0}; }
 };
 
 // Places the slot anew so that it suits the resource.
 // Requires: the caller is settling the slot.
-Outcome Move(Device& device, Slot& slot, ResourceNeed& need) noexcept {
+Outcome Move(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) noexcept {
+    const bool too_short = !Within(offset, need.Bytes(), slot.place.size_bytes);
     // In a forked child the pool's locks are the parent's.
-    if (!device.InOwnProcess()) return Outcome::kUnsuited;
+    if (!device.InOwnProcess()) return too_short ? Outcome::kTooShort : Outcome::kUnsuited;
+    uint64_t bytes = slot.requested_bytes;
+    if (too_short) {
+        if (!Within(offset, need.Bytes(), device.PooledLimit(slot.type_index))) {
+            return Outcome::kTooShort;
+        }
+        bytes = std::max(bytes, offset + need.Bytes());
+    }
     const uint64_t alignment = std::max(kMinimumAlignment, need.Alignment());
-    const PlacementRule rule =
-        device.book.PlaceFor(slot.type_index, slot.requested_bytes, slot.key.allocate_flags,
-                             alignment, need.ResourceLayout());
+    const PlacementRule rule = device.book.PlaceFor(slot.type_index, bytes, slot.key.allocate_flags,
+                                                    alignment, need.ResourceLayout());
     pool::Request request;
     request.requested_bytes = slot.requested_bytes;
     request.size_bytes = rule.padded_bytes;
@@ -84,11 +109,16 @@ Outcome Move(Device& device, Slot& slot, ResourceNeed& need) noexcept {
     return Outcome::kPlaced;
 }
 
-Outcome PinFor(Device& device, Slot& slot, ResourceNeed& need) noexcept {
-    if (!BeginSettling(device, slot)) {
-        return Suits(device, slot, need) ? Outcome::kPlaced : Outcome::kUnsuited;
+Outcome PinFor(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) noexcept {
+    const bool settles = BeginSettling(device, slot);
+    Outcome outcome = Outcome::kPlaced;
+    if (!Within(offset, need.Bytes(), slot.place.size_bytes)) {
+        outcome = Outcome::kTooShort;
+    } else if (!Suits(device, slot, need)) {
+        outcome = Outcome::kUnsuited;
     }
-    const Outcome outcome = Suits(device, slot, need) ? Outcome::kPlaced : Move(device, slot, need);
+    if (!settles) return outcome;
+    if (outcome != Outcome::kPlaced) outcome = Move(device, slot, offset, need);
     slot.state.store(outcome == Outcome::kPlaced ? SlotState::kPinned : SlotState::kFloating,
                      std::memory_order_release);
     return outcome;
@@ -101,31 +131,36 @@ void Pin(const Device& device, Slot& slot) noexcept {
         slot.state.store(SlotState::kPinned, std::memory_order_release);
 }
 
-void LogStale(const char* command, VkDeviceMemory memory) noexcept {
-    TESSERA_LOG(kError, "%s was called with memory 0x%" PRIx64 ", which the application has freed",
-                command, HandleValue(memory));
+bool PinCovering(Device& device, Slot& slot, uint64_t offset, uint64_t bytes) noexcept {
+    RangeNeed need(bytes);
+    return PinFor(device, slot, offset, need) == Outcome::kPlaced;
 }
 
 VkResult TranslateBind(Device& device, VkDeviceMemory memory, VkDeviceSize offset,
                        ResourceNeed& need, BindTarget* target) noexcept {
     *target = {memory, offset};
     if (memory == VK_NULL_HANDLE) return VK_SUCCESS;
-    const SlotTable::Found found = device.slots.Find(memory);
+    const SlotTable::Found found = FindUsed(device, "a bind", memory);
     if (found.kind == SlotTable::Kind::kForeign) return VK_SUCCESS;
-    if (found.kind == SlotTable::Kind::kStale) {
-        LogStale("a bind", memory);
-        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    }
+    if (found.kind == SlotTable::Kind::kStale) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     Slot& slot = *found.slot;
-    const Outcome outcome = PinFor(device, slot, need);
-    if (outcome == Outcome::kNoMemory) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    if (outcome == Outcome::kUnsuited) {
-        if (device.InOwnProcess()) device.PoolOf(slot.type_index).CountPlacementFailure();
-        TESSERA_LOG(kError,
-                    "no place suits a bind of memory 0x%" PRIx64 " (%" PRIu64
-                    " bytes): please report this; TESSERA_MODE=off avoids it",
-                    HandleValue(memory), slot.requested_bytes);
-        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    // VUID-vkBindBufferMemory-memoryOffset-01031, -None-10741 and their like.
+    if (offset >= slot.requested_bytes || !Within(offset, need.Bytes(), slot.requested_bytes)) {
+        ReportMisuse(device, TESSERA_MISUSE_bind_out_of_range, "a bind", memory);
+    }
+    switch (PinFor(device, slot, offset, need)) {
+        case Outcome::kPlaced:
+            break;
+        case Outcome::kNoMemory:
+        case Outcome::kTooShort:
+            return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+        case Outcome::kUnsuited:
+            if (device.InOwnProcess()) device.PoolOf(slot.type_index).CountPlacementFailure();
+            TESSERA_LOG(kError,
+                        "no place suits a bind of memory 0x%" PRIx64 " (%" PRIu64
+                        " bytes): please report this; TESSERA_MODE=off avoids it",
+                        HandleValue(memory), slot.requested_bytes);
+            return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     *target = {MakeHandle(slot.place.handle), slot.place.offset_bytes + offset};
     return VK_SUCCESS;

@@ -26,31 +26,58 @@ struct BindTarget {
     VkDeviceSize offset = 0;
 };
 
-// What a resource that is about to be bound needs of the place. Asked for only when the place does
-// not suit everything anyway, since it costs a down-call.
+// What a resource that is about to be bound needs of the place. The driver is asked once, when the
+// first answer is wanted.
 class ResourceNeed {
  public:
     // Bytes, a power of two.
-    virtual uint64_t Alignment() noexcept = 0;
+    uint64_t Alignment() noexcept { return Requirements().alignment; }
+
+    // How many bytes of memory the bind takes. 0: not known.
+    uint64_t Bytes() noexcept { return bound_bytes_ != 0 ? bound_bytes_ : Requirements().size; }
+
+    // Only this much of the resource is bound, as far as is known.
+    void BindOnly(uint64_t bytes) noexcept { bound_bytes_ = bytes; }
+
     virtual Layout ResourceLayout() noexcept = 0;
 
  protected:
     ~ResourceNeed() = default;
+    // The size may be 0, if it is not known.
+    virtual VkMemoryRequirements Ask() noexcept = 0;
+
+ private:
+    const VkMemoryRequirements& Requirements() noexcept {
+        if (!asked_) requirements_ = Ask();
+        asked_ = true;
+        return requirements_;
+    }
+
+    bool asked_ = false;
+    VkMemoryRequirements requirements_ = {};
+    uint64_t bound_bytes_ = 0;
 };
 
 // Translates a bind of `memory` at `offset`. Foreign and null handles come out as they are. A slot
 // that nobody has seen is moved if its place does not suit the resource, and pinned.
-// Returns VK_SUCCESS; or VK_ERROR_OUT_OF_DEVICE_MEMORY if the handle is stale (logged), if there is
-// no memory to move to, or if the slot is pinned where the resource cannot be (logged and counted:
-// it must not happen). `*target` means something only on success.
+//
+// A resource that reaches past the end of its memory (reported as misuse) would lie in another
+// allocation. It is bound if it stays within the slot's padding, or if the slot can be moved to
+// where there is room for it: alone, the driver has pages behind most allocations.
+//
+// Returns VK_SUCCESS; or VK_ERROR_OUT_OF_DEVICE_MEMORY if the handle is stale or the resource would
+// lie in another allocation (both reported), if there is no memory to move to, or if the slot is
+// pinned where the resource cannot be (logged and counted: it must not happen). `*target` means
+// something only on success.
 VkResult TranslateBind(Device& device, VkDeviceMemory memory, VkDeviceSize offset,
                        ResourceNeed& need, BindTarget* target) noexcept;
 
 // Makes the place of a live slot final, as it is.
 void Pin(const Device& device, Slot& slot) noexcept;
 
-// One line, limited, about a handle that was ours and is used after it was freed.
-void LogStale(const char* command, VkDeviceMemory memory) noexcept;
+// Makes the place of a live slot final, where [offset, offset + bytes) lies within it; moves it for
+// that if it can still be moved. False: it cannot, and the slot is as before.
+bool PinCovering(Device& device, Slot& slot, uint64_t offset, uint64_t bytes) noexcept;
 
 }  // namespace tessera
 

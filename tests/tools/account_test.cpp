@@ -116,6 +116,21 @@ TEST(DescribePassThrough, NamesTheMostFrequentReasonFirst) {
     EXPECT_NE(text.find(", 2 dedicated ("), std::string::npos) << text;
 }
 
+TEST(Summary, TellsWhichRulesTheApplicationBroke) {
+    reader::Process process;
+    process.devices.resize(2);
+    process.devices[0].misuse[TESSERA_MISUSE_double_free] = 1000;
+    process.devices[1].misuse[TESSERA_MISUSE_double_free] = 2;
+    process.devices[1].misuse[TESSERA_MISUSE_leaked] = 3;
+    Followed followed = FollowedProcess();
+    EXPECT_EQ(Summary({followed}).find("mistakes"), std::string::npos);
+    followed.account.Add(AccountOf(process));
+    const std::string text = Summary({followed});
+    const size_t at = text.find("app's mistakes 1,002 double_free (");
+    EXPECT_NE(at, std::string::npos) << text;
+    EXPECT_NE(text.find(", 3 leaked (", at), std::string::npos) << text;
+}
+
 TEST(Summary, TellsBothSidesAndWhyTheyDiffer) {
     const std::string text = Summary({FollowedProcess()});
     for (const char* const part :
@@ -168,10 +183,11 @@ TEST(DescribeProcess, ShowsEveryDeviceAndNoRawControlCharacter) {
     process.devices[1].name = "GPU\ntwo";
     process.devices[1].state = TESSERA_DEVICE_DESTROYED;
     process.dropped_devices = 1;
+    process.devices[0].misuse[TESSERA_MISUSE_flush_not_mapped] = 1234;
     const std::string text = DescribeProcess(process);
     for (const char* const part :
          {"game\\x1b[31m", "pid 4242", "GPU one", "GPU\\x0atwo", "destroyed", "vkAllocateMemory",
-          "dedicated", "Not counted: 1 device,"}) {
+          "dedicated", "misused by the app", "1,234  flush_not_mapped", "Not counted: 1 device,"}) {
         EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
     }
     EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;

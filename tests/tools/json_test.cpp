@@ -63,6 +63,7 @@ reader::Device FullDevice() {
         .live = 8, .live_bytes = 9, .allocations = 10};
     type.totals.pass_through[TESSERA_REASON_external].live = 3;  // without ever an allocation
     device.memory_types = {type, reader::MemoryType{}};
+    device.misuse[TESSERA_MISUSE_map_twice] = 16;
     device.calls.resize(TESSERA_CALL_COUNT);
     device.driver_calls.resize(TESSERA_CALL_COUNT);
     tessera_call_totals& call = device.calls[TESSERA_CALL_vkMapMemory];
@@ -92,9 +93,10 @@ TEST(ProcessJson, HasEveryKeyOfTheSchema) {
     EXPECT_EQ(KeysOf(process), (Keys{"pid", "parent_pid", "process", "layer_version", "state",
                                      "exit", "dropped_devices", "devices"}));
     const Json& device = process["devices"][0];
-    EXPECT_EQ(KeysOf(device),
-              (Keys{"id", "state", "name", "driver", "api_version", "mode", "why",
-                    "sample_interval", "heaps", "memory_types", "calls", "driver_calls"}));
+    EXPECT_EQ(KeysOf(device), (Keys{"id", "state", "name", "driver", "api_version", "mode", "why",
+                                    "sample_interval", "heaps", "memory_types", "calls",
+                                    "driver_calls", "misuse"}));
+    EXPECT_EQ(KeysOf(device["misuse"]), Keys{"map_twice"});
     EXPECT_EQ(KeysOf(device["heaps"][0]),
               (Keys{"index", "size_bytes", "budget_bytes", "usage_bytes", "app_usage_bytes"}));
     const Json& type = device["memory_types"][0];
@@ -128,6 +130,7 @@ TEST(ProcessJson, PutsEachNumberWhereItBelongs) {
     EXPECT_EQ(device["mode"], "pool");
     EXPECT_EQ(device["why"], "none");
     EXPECT_EQ(device["sample_interval"], 64);
+    EXPECT_EQ(device["misuse"]["map_twice"], 16);
     const Json& type = device["memory_types"][0];
     EXPECT_EQ(type["index"], 0);
     EXPECT_EQ(type["heap"], 1);

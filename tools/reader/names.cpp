@@ -45,6 +45,30 @@ const char* ReasonText(uint32_t reason) {
     }
 }
 
+const char* MisuseName(uint32_t misuse) {
+    switch (misuse) {
+#define TESSERA_CASE(name, number, text) \
+    case number:                         \
+        return #name;
+        TESSERA_MISUSES(TESSERA_CASE)
+#undef TESSERA_CASE
+        default:
+            return "unknown";
+    }
+}
+
+const char* MisuseText(uint32_t misuse) {
+    switch (misuse) {
+#define TESSERA_CASE(name, number, text) \
+    case number:                         \
+        return text;
+        TESSERA_MISUSES(TESSERA_CASE)
+#undef TESSERA_CASE
+        default:
+            return "";
+    }
+}
+
 const char* CallName(uint32_t call) {
     switch (call) {
 #define TESSERA_CASE(name, number) \

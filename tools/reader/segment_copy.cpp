@@ -227,6 +227,7 @@ bool SegmentCopier::CopyDevice(uint64_t index) {
     device.heaps.assign(record.heaps, record.heaps + record.heap_count);
     device.calls.assign(record.calls, record.calls + TESSERA_CALL_COUNT);
     device.driver_calls.assign(record.driver_calls, record.driver_calls + TESSERA_CALL_COUNT);
+    std::copy_n(record.misuse, device.misuse.size(), device.misuse.begin());
     if (!CopyTypes(offset, record, device)) return false;
     process_.devices.push_back(std::move(device));
     return true;

@@ -15,6 +15,7 @@
 #include "layer/vk/call_scope.h"
 #include "layer/vk/classify.h"
 #include "layer/vk/intercept/hooks.h"
+#include "layer/vk/misuse.h"
 #include "layer/vk/process.h"
 #include "layer/vk/translate.h"
 
@@ -181,6 +182,7 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
     if (!device.InOwnProcess() || info.memoryTypeIndex >= device.memory().memoryTypeCount) {
         const VkResult result = CallDown(device, info, allocator, memory);
         if (result != VK_SUCCESS || *memory == VK_NULL_HANDLE) return result;
+        device.lost_track.store(true, std::memory_order_relaxed);
         return KeepHandlesApart(device, info, allocator, memory);
     }
     const VkResult result = AllocateWithinLimit(device, info, allocator, memory);
@@ -195,6 +197,7 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
         pool.CountPassThrough(reason, info.allocationSize);
     } else {
         device.RemoveObject();  // nobody will, when it is freed
+        device.lost_track.store(true, std::memory_order_relaxed);
     }
     device.SampleBudget(/*now=*/false);
     return result;
@@ -232,7 +235,13 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
         DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
         device.dt.FreeMemory(device.handle, memory, allocator);
     }
-    if (!known) return;
+    if (!known) {
+        // The driver has it, as without the layer.
+        if (memory != VK_NULL_HANDLE && device.InOwnProcess() && !device.lost_track.load()) {
+            ReportMisuse(device, TESSERA_MISUSE_unknown_free, "vkFreeMemory", memory);
+        }
+        return;
+    }
     device.RemoveObject();
     device.PoolOf(entry.type_index).CountPassThroughFree(entry.reason, entry.size_bytes);
     device.SampleBudget(/*now=*/false);
@@ -277,7 +286,7 @@ VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
             FreeSlot(d, *found.slot);
             break;
         case SlotTable::Kind::kStale:
-            LogStale("vkFreeMemory", memory);
+            ReportMisuse(d, TESSERA_MISUSE_double_free, "vkFreeMemory", memory);
             break;
     }
 }

@@ -14,6 +14,7 @@
 #include "layer/base/checked.h"
 #include "layer/vk/call_scope.h"
 #include "layer/vk/intercept/hooks.h"
+#include "layer/vk/misuse.h"
 #include "layer/vk/process.h"
 #include "layer/vk/scratch.h"
 #include "layer/vk/translate.h"
@@ -23,11 +24,26 @@ namespace {
 
 constexpr size_t kRangesInPlace = 16;
 
-VkResult MapSlot(const Device& device, Slot& slot, VkDeviceSize offset, VkDeviceSize size,
-                 void** data) noexcept {
-    if (slot.place.host == nullptr || offset >= slot.requested_bytes) {
+// Where a map reaches past the end, what lies there is another allocation. The slot is given the
+// room if it can still be moved: without the layer the pages behind an allocation are often there.
+bool CoverMap(Device& device, Slot& slot, VkDeviceSize offset, VkDeviceSize size) noexcept {
+    if (offset >= slot.requested_bytes) return false;
+    return size == VK_WHOLE_SIZE || PinCovering(device, slot, offset, size);
+}
+
+VkResult MapSlot(Device& device, const char* command, VkDeviceMemory memory, Slot& slot,
+                 VkDeviceSize offset, VkDeviceSize size, void** data) noexcept {
+    if (slot.place.host == nullptr) {
+        ReportMisuse(device, TESSERA_MISUSE_map_not_visible, command, memory);
         return VK_ERROR_MEMORY_MAP_FAILED;
     }
+    if (offset >= slot.requested_bytes ||
+        (size != VK_WHOLE_SIZE && size > slot.requested_bytes - offset)) {
+        ReportMisuse(device, TESSERA_MISUSE_map_out_of_range, command, memory);
+        if (!CoverMap(device, slot, offset, size)) return VK_ERROR_MEMORY_MAP_FAILED;
+    }
+    // Some drivers refuse this and some do not; nothing is at stake.
+    if (slot.mapped) ReportMisuse(device, TESSERA_MISUSE_map_twice, command, memory);
     Pin(device, slot);
     slot.ever_mapped = true;
     slot.mapped = true;
@@ -37,6 +53,11 @@ VkResult MapSlot(const Device& device, Slot& slot, VkDeviceSize offset, VkDevice
     return VK_SUCCESS;
 }
 
+void UnmapSlot(Device& device, const char* command, VkDeviceMemory memory, Slot& slot) noexcept {
+    if (!slot.mapped) ReportMisuse(device, TESSERA_MISUSE_unmap_not_mapped, command, memory);
+    slot.mapped = false;
+}
+
 // Spec: vkMapMemory; VUID-vkMapMemory-memory-00678 to -00683. Returns VK_ERROR_MEMORY_MAP_FAILED
 // for what the application may not do with a slot.
 VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
@@ -44,18 +65,17 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
                                          VkMemoryMapFlags flags, void** ppData) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkMapMemory);
-    const SlotTable::Found found = d.slots.Find(memory);
+    const SlotTable::Found found = FindUsed(d, "vkMapMemory", memory);
     switch (found.kind) {
         case SlotTable::Kind::kForeign: {
             DriverCall driver_timer(d, TESSERA_CALL_vkMapMemory);
             return d.dt.MapMemory(device, memory, offset, size, flags, ppData);
         }
         case SlotTable::Kind::kLive:
-            return MapSlot(d, *found.slot, offset, size, ppData);
+            return MapSlot(d, "vkMapMemory", memory, *found.slot, offset, size, ppData);
         case SlotTable::Kind::kStale:
             break;
     }
-    LogStale("vkMapMemory", memory);
     return VK_ERROR_MEMORY_MAP_FAILED;
 }
 
@@ -63,14 +83,12 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
 VKAPI_ATTR void VKAPI_CALL UnmapMemory(VkDevice device, VkDeviceMemory memory) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkUnmapMemory);
-    const SlotTable::Found found = d.slots.Find(memory);
+    const SlotTable::Found found = FindUsed(d, "vkUnmapMemory", memory);
     if (found.kind == SlotTable::Kind::kForeign) {
         DriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory);
         d.dt.UnmapMemory(device, memory);
     } else if (found.kind == SlotTable::Kind::kLive) {
-        found.slot->mapped = false;
-    } else {
-        LogStale("vkUnmapMemory", memory);
+        UnmapSlot(d, "vkUnmapMemory", memory, *found.slot);
     }
 }
 
@@ -81,18 +99,19 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device,
                                           void** ppData) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkMapMemory2);
-    const SlotTable::Found found = d.slots.Find(pMemoryMapInfo->memory);
+    const VkDeviceMemory memory = pMemoryMapInfo->memory;
+    const SlotTable::Found found = FindUsed(d, "vkMapMemory2", memory);
     switch (found.kind) {
         case SlotTable::Kind::kForeign: {
             DriverCall driver_timer(d, TESSERA_CALL_vkMapMemory2);
             return (d.dt.*kDown)(device, pMemoryMapInfo, ppData);
         }
         case SlotTable::Kind::kLive:
-            return MapSlot(d, *found.slot, pMemoryMapInfo->offset, pMemoryMapInfo->size, ppData);
+            return MapSlot(d, "vkMapMemory2", memory, *found.slot, pMemoryMapInfo->offset,
+                           pMemoryMapInfo->size, ppData);
         case SlotTable::Kind::kStale:
             break;
     }
-    LogStale("vkMapMemory2", pMemoryMapInfo->memory);
     return VK_ERROR_MEMORY_MAP_FAILED;
 }
 
@@ -101,15 +120,14 @@ VKAPI_ATTR VkResult VKAPI_CALL
 UnmapMemory2(VkDevice device, const late::MemoryUnmapInfo* pMemoryUnmapInfo) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkUnmapMemory2);
-    const SlotTable::Found found = d.slots.Find(pMemoryUnmapInfo->memory);
+    const VkDeviceMemory memory = pMemoryUnmapInfo->memory;
+    const SlotTable::Found found = FindUsed(d, "vkUnmapMemory2", memory);
     if (found.kind == SlotTable::Kind::kForeign) {
         DriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory2);
         return (d.dt.*kDown)(device, pMemoryUnmapInfo);
     }
     if (found.kind == SlotTable::Kind::kLive) {
-        found.slot->mapped = false;
-    } else {
-        LogStale("vkUnmapMemory2", pMemoryUnmapInfo->memory);
+        UnmapSlot(d, "vkUnmapMemory2", memory, *found.slot);
     }
     return VK_SUCCESS;
 }
@@ -137,23 +155,39 @@ VkMappedMemoryRange TranslateRange(const Device& device, const Slot& slot,
     return translated;
 }
 
+// Reports a range of a slot that is not mapped. Whole atoms around the mapping are nobody's loss.
+void CheckRange(Device& device, const char* command, const Slot& slot,
+                const VkMappedMemoryRange& range) noexcept {
+    if (!slot.mapped) {
+        ReportMisuse(device, TESSERA_MISUSE_flush_not_mapped, command, range.memory);
+        return;
+    }
+    const uint64_t atom = device.atom_bytes();
+    const uint64_t begin = slot.map_offset_bytes - slot.map_offset_bytes % atom;
+    const uint64_t map_end = slot.map_offset_bytes + slot.map_size_bytes;
+    const uint64_t end = (map_end + atom - 1) / atom * atom;
+    if (range.offset < begin || range.offset > end ||
+        (range.size != VK_WHOLE_SIZE && range.size > end - range.offset)) {
+        ReportMisuse(device, TESSERA_MISUSE_flush_out_of_range, command, range.memory);
+    }
+}
+
 using RangesCommand = VkResult(VKAPI_PTR*)(VkDevice, uint32_t, const VkMappedMemoryRange*);
 
 VkResult ForwardRanges(Device& device, RangesCommand down, tessera_call call, uint32_t count,
                        const VkMappedMemoryRange* ranges) noexcept {
+    constexpr char kCommand[] = "a flush or invalidation";
     Scratch<VkMappedMemoryRange, kRangesInPlace> translated(count);
     if (translated.data() == nullptr) return VK_ERROR_OUT_OF_HOST_MEMORY;
     uint32_t used = 0;
     for (uint32_t i = 0; i < count; ++i) {
-        const SlotTable::Found found = device.slots.Find(ranges[i].memory);
-        if (found.kind == SlotTable::Kind::kStale) {
-            LogStale("a flush or invalidation", ranges[i].memory);
-            return VK_ERROR_OUT_OF_HOST_MEMORY;
-        }
+        const SlotTable::Found found = FindUsed(device, kCommand, ranges[i].memory);
+        if (found.kind == SlotTable::Kind::kStale) return VK_ERROR_OUT_OF_HOST_MEMORY;
         if (found.kind == SlotTable::Kind::kForeign) {
             translated[used++] = ranges[i];
             continue;
         }
+        CheckRange(device, kCommand, *found.slot, ranges[i]);
         translated[used] = TranslateRange(device, *found.slot, ranges[i]);
         if (translated[used].size != 0) ++used;
     }

@@ -7,14 +7,16 @@
 #include <vulkan/vulkan.h>
 
 #include "layer/vk/intercept/hooks.h"
+#include "layer/vk/misuse.h"
 #include "layer/vk/process.h"
 
 namespace tessera {
 namespace {
 
 // Whether a type-erased handle is one of the layer's own, live or stale, and must not go down.
-bool IsOurs(const Device& device, uint64_t object) noexcept {
-    return device.slots.Find(MakeHandle(object)).kind != SlotTable::Kind::kForeign;
+bool IsOurs(Device& device, uint64_t object) noexcept {
+    return FindUsed(device, "naming an object", MakeHandle(object)).kind !=
+           SlotTable::Kind::kForeign;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL SetDebugUtilsObjectNameEXT(

@@ -5,6 +5,7 @@
 #include <vulkan/vulkan.h>
 
 #include "layer/vk/intercept/hooks.h"
+#include "layer/vk/misuse.h"
 #include "layer/vk/process.h"
 
 namespace tessera {
@@ -14,9 +15,9 @@ uint64_t SlotValue(VkPrivateDataSlot slot) noexcept {
     return (uint64_t)slot;  // NOLINT: a pointer on 64-bit systems, an integer on 32-bit ones
 }
 
-SlotTable::Kind KindOf(const Device& device, VkObjectType type, uint64_t object) noexcept {
+SlotTable::Kind KindOf(Device& device, VkObjectType type, uint64_t object) noexcept {
     if (type != VK_OBJECT_TYPE_DEVICE_MEMORY) return SlotTable::Kind::kForeign;
-    return device.slots.Find(MakeHandle(object)).kind;
+    return FindUsed(device, "private data", MakeHandle(object)).kind;
 }
 
 // Spec: vkSetPrivateData. VK_ERROR_OUT_OF_HOST_MEMORY is its one error.

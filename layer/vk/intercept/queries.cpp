@@ -10,6 +10,7 @@
 #include "layer/vk/call_scope.h"
 #include "layer/vk/chain.h"
 #include "layer/vk/intercept/hooks.h"
+#include "layer/vk/misuse.h"
 #include "layer/vk/process.h"
 #include "layer/vk/translate.h"
 
@@ -22,14 +23,16 @@ VKAPI_ATTR void VKAPI_CALL GetDeviceMemoryCommitment(
     VkDevice device, VkDeviceMemory memory, VkDeviceSize* pCommittedMemoryInBytes) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkGetDeviceMemoryCommitment);
-    const SlotTable::Found found = d.slots.Find(memory);
+    const SlotTable::Found found = FindUsed(d, "vkGetDeviceMemoryCommitment", memory);
     if (found.kind == SlotTable::Kind::kForeign) {
         DriverCall driver_timer(d, TESSERA_CALL_vkGetDeviceMemoryCommitment);
         d.dt.GetDeviceMemoryCommitment(device, memory, pCommittedMemoryInBytes);
         return;
     }
-    *pCommittedMemoryInBytes =
-        found.kind == SlotTable::Kind::kLive ? found.slot->requested_bytes : 0;
+    *pCommittedMemoryInBytes = 0;
+    if (found.kind == SlotTable::Kind::kStale) return;
+    ReportMisuse(d, TESSERA_MISUSE_wrong_use, "vkGetDeviceMemoryCommitment", memory);
+    *pCommittedMemoryInBytes = found.slot->requested_bytes;
 }
 
 // Spec: vkGetDeviceMemoryOpaqueCaptureAddress. Memory that must be reproducible is never pooled;
@@ -40,7 +43,8 @@ VKAPI_ATTR uint64_t VKAPI_CALL GetDeviceMemoryOpaqueCaptureAddress(
     VkDevice device, const VkDeviceMemoryOpaqueCaptureAddressInfo* pInfo) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkGetDeviceMemoryOpaqueCaptureAddress);
-    const SlotTable::Found found = d.slots.Find(pInfo->memory);
+    const SlotTable::Found found =
+        FindUsed(d, "vkGetDeviceMemoryOpaqueCaptureAddress", pInfo->memory);
     if (found.kind == SlotTable::Kind::kStale) return 0;
     VkDeviceMemoryOpaqueCaptureAddressInfo info = *pInfo;
     uint64_t base = 0;
@@ -62,7 +66,8 @@ VKAPI_ATTR void VKAPI_CALL SetDeviceMemoryPriorityEXT(VkDevice device, VkDeviceM
                                                       float priority) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkSetDeviceMemoryPriorityEXT);
-    if (d.slots.Find(memory).kind != SlotTable::Kind::kForeign) return;
+    const SlotTable::Found found = FindUsed(d, "vkSetDeviceMemoryPriorityEXT", memory);
+    if (found.kind != SlotTable::Kind::kForeign) return;
     DriverCall driver_timer(d, TESSERA_CALL_vkSetDeviceMemoryPriorityEXT);
     d.dt.SetDeviceMemoryPriorityEXT(device, memory, priority);
 }

@@ -48,6 +48,15 @@ SparseCounts Count(uint32_t count, const VkBindSparseInfo* infos) noexcept {
     return counts;
 }
 
+// The memory that one entry binds. How many blocks a range of an image takes depends on its format:
+// at least one byte is all that is sure.
+uint64_t BoundBytes(const VkSparseMemoryBind& bind) noexcept {
+    return bind.size;
+}
+uint64_t BoundBytes(const VkSparseImageMemoryBind&) noexcept {
+    return 1;
+}
+
 // A deep copy of a submission in which every slot is translated.
 class SparseCopy {
  public:
@@ -101,6 +110,7 @@ class SparseCopy {
             // Without memory the range is unbound, and its offset is ignored.
             if (room[i].memory == VK_NULL_HANDLE) continue;
             Need need(device_, resource);
+            need.BindOnly(BoundBytes(room[i]));
             BindTarget target;
             const VkResult result =
                 TranslateBind(device_, room[i].memory, room[i].memoryOffset, need, &target);

@@ -53,7 +53,7 @@ TEST(ChannelAbi, HeaderFieldsLieWhereVersion1PutsThem) {
 }
 
 TEST(ChannelAbi, DeviceFieldsLieWhereVersion1PutsThem) {
-    EXPECT_EQ(sizeof(tessera_device_record), 99840u);
+    EXPECT_EQ(sizeof(tessera_device_record), 99968u);
     EXPECT_EQ(offsetof(tessera_device_record, state), 0u);
     EXPECT_EQ(offsetof(tessera_device_record, id), 8u);
     EXPECT_EQ(offsetof(tessera_device_record, mode), 16u);
@@ -64,13 +64,14 @@ TEST(ChannelAbi, DeviceFieldsLieWhereVersion1PutsThem) {
     EXPECT_EQ(offsetof(tessera_device_record, heap_count), 80u);
     EXPECT_EQ(offsetof(tessera_device_record, type_count), 88u);
     EXPECT_EQ(offsetof(tessera_device_record, destroyed_order), 96u);
-    EXPECT_EQ(offsetof(tessera_device_record, name), 128u);
-    EXPECT_EQ(offsetof(tessera_device_record, driver), 384u);
-    EXPECT_EQ(offsetof(tessera_device_record, heaps), 640u);
-    EXPECT_EQ(offsetof(tessera_device_record, types), 1280u);
-    EXPECT_EQ(offsetof(tessera_device_record, totals), 1792u);
-    EXPECT_EQ(offsetof(tessera_device_record, calls), 32256u);
-    EXPECT_EQ(offsetof(tessera_device_record, driver_calls), 66048u);
+    EXPECT_EQ(offsetof(tessera_device_record, misuse), 128u);
+    EXPECT_EQ(offsetof(tessera_device_record, name), 256u);
+    EXPECT_EQ(offsetof(tessera_device_record, driver), 512u);
+    EXPECT_EQ(offsetof(tessera_device_record, heaps), 768u);
+    EXPECT_EQ(offsetof(tessera_device_record, types), 1408u);
+    EXPECT_EQ(offsetof(tessera_device_record, totals), 1920u);
+    EXPECT_EQ(offsetof(tessera_device_record, calls), 32384u);
+    EXPECT_EQ(offsetof(tessera_device_record, driver_calls), 66176u);
     EXPECT_EQ(offsetof(tessera_type_totals, app), 32u);
     EXPECT_EQ(offsetof(tessera_type_totals, driver), 80u);
     EXPECT_EQ(offsetof(tessera_type_totals, pooled), 128u);
@@ -86,6 +87,8 @@ TEST(ChannelAbi, NumbersOnceGivenOutKeepTheirMeaning) {
     EXPECT_EQ(static_cast<int>(TESSERA_CALL_vkAllocateMemory), 0);
     EXPECT_EQ(static_cast<int>(TESSERA_CALL_vkQueueBindSparse), 10);
     EXPECT_EQ(static_cast<int>(TESSERA_CALL_vkBindDataGraphPipelineSessionMemoryARM), 25);
+    EXPECT_EQ(static_cast<int>(TESSERA_MISUSE_use_after_free), 0);
+    EXPECT_EQ(static_cast<int>(TESSERA_MISUSE_wrong_use), 11);
     EXPECT_EQ(static_cast<int>(TESSERA_DEVICE_RETIRED), 3);
     EXPECT_EQ(static_cast<int>(TESSERA_PROCESS_CLOSED), 2);
 }

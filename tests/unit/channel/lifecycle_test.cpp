@@ -257,6 +257,7 @@ void UseDevice(tessera_device_record& record, uint64_t n) {
         channel::Add(record.totals[1].pooled.blocks, 1);
         channel::Add(record.totals[1].pass_through[TESSERA_REASON_dedicated].allocations, 5 * n);
     }
+    channel::AddShared(record.misuse[TESSERA_MISUSE_leaked], 6 * n);
     channel::CountCall(record.calls[TESSERA_CALL_vkAllocateMemory]);
     channel::CountDuration(record.calls[TESSERA_CALL_vkAllocateMemory], n);
     channel::CountDuration(record.driver_calls[TESSERA_CALL_vkFreeMemory], 1000 * n);
@@ -301,6 +302,10 @@ TEST_F(ChannelLifecycle, TheLast64DestroyedKeepTheirRecordAndTheOthersAreSummedE
     EXPECT_EQ(totals.pooled.allocations, 4 * sum);
     EXPECT_EQ(totals.pooled.blocks, 0u);
     EXPECT_EQ(totals.pass_through[TESSERA_REASON_dedicated].allocations, 5 * sum);
+
+    EXPECT_EQ(retired.misuse[TESSERA_MISUSE_leaked], 6 * sum);
+    EXPECT_EQ(retired.misuse[TESSERA_MISUSE_double_free], 0u);
+    EXPECT_EQ(process.devices[1].misuse[TESSERA_MISUSE_leaked], 6 * (kRetired + 1));
 
     const tessera_call_totals& allocate = retired.calls[TESSERA_CALL_vkAllocateMemory];
     EXPECT_EQ(allocate.count, kRetired);
