@@ -32,6 +32,7 @@ vulkan-validationlayers      file /usr/share/vulkan/explicit_layer.d/VkLayer_khr
 vulkan-tools                 command vkcube
 xvfb                         command Xvfb
 xauth                        command xauth
+python3                      command python3
 LIST
 }
 

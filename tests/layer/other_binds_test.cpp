@@ -3,7 +3,9 @@
 // Binds of what is neither buffer nor image: the driver is asked what such a resource requires
 // whenever the slot's place does not suit everything.
 
+#include "layer/vk/late_vulkan.h"
 #include "session.h"
+#include "src/late_vulkan.h"
 
 namespace tessera::test {
 namespace {
@@ -104,6 +106,151 @@ TEST(OtherBinds, PinnedSlotIsRefusedWhereASessionMayNotLie) {
     vkDestroyBuffer(session.device, slots.buffer, nullptr);
     session.Free(slots.first);
     session.Free(slots.second);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+// e23: of ray tracing before its KHR form.
+TEST(OtherBinds, AccelerationStructureIsTranslated) {
+    SessionOptions options;
+    options.description = R"({"base": "discrete", "add_extensions": ["VK_NV_ray_tracing"]})";
+    options.device_extensions = {"VK_NV_ray_tracing"};
+    Session session(options);
+    VkAccelerationStructureCreateInfoNV info = {};
+    info.sType = VK_STRUCTURE_TYPE_ACCELERATION_STRUCTURE_CREATE_INFO_NV;
+    info.info.sType = VK_STRUCTURE_TYPE_ACCELERATION_STRUCTURE_INFO_NV;
+    VkAccelerationStructureNV structure = VK_NULL_HANDLE;
+    ASSERT_EQ(session.Command<PFN_vkCreateAccelerationStructureNV>(
+                  "vkCreateAccelerationStructureNV")(session.device, &info, nullptr, &structure),
+              VK_SUCCESS);
+    const VkDeviceMemory neighbour = session.Allocate(8192, kType);
+    VkBindAccelerationStructureMemoryInfoNV bind = {};
+    bind.sType = VK_STRUCTURE_TYPE_BIND_ACCELERATION_STRUCTURE_MEMORY_INFO_NV;
+    bind.accelerationStructure = structure;
+    bind.memory = session.Allocate(8192, kType);
+    bind.memoryOffset = 1024;
+    EXPECT_EQ(session.Command<PFN_vkBindAccelerationStructureMemoryNV>(
+                  "vkBindAccelerationStructureMemoryNV")(session.device, 1, &bind),
+              VK_SUCCESS);
+    session.Command<PFN_vkDestroyAccelerationStructureNV>("vkDestroyAccelerationStructureNV")(
+        session.device, structure, nullptr);
+    session.Free(bind.memory);
+    session.Free(neighbour);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+SessionOptions WithTensors() {
+    SessionOptions options;
+    options.description = R"({"base": "discrete", "add_extensions": ["VK_ARM_tensors"]})";
+    options.device_extensions = {"VK_ARM_tensors"};
+    return options;
+}
+
+// A tensor of 400 bytes, which want an alignment of 64.
+class Tensor {
+ public:
+    Tensor(const Session& session, int32_t tiling) : session_(session) {
+        const int64_t dimensions[] = {10, 10};
+        VkTensorDescriptionARM description = {};
+        description.tiling = tiling;
+        description.format = VK_FORMAT_R32_SFLOAT;
+        description.dimensionCount = 2;
+        description.pDimensions = dimensions;
+        VkTensorCreateInfoARM info = {};
+        info.pDescription = &description;
+        EXPECT_EQ(session.Command<PFN_vkCreateTensorARM>("vkCreateTensorARM")(session.device, &info,
+                                                                              nullptr, &handle_),
+                  VK_SUCCESS);
+    }
+    ~Tensor() {
+        session_.Command<PFN_vkDestroyTensorARM>("vkDestroyTensorARM")(session_.device, handle_,
+                                                                       nullptr);
+    }
+    VkResult Bind(VkDeviceMemory memory) const {
+        VkTensorMemoryRequirementsInfoARM query = {};
+        query.sType = static_cast<VkStructureType>(late::kTensorMemoryRequirementsInfo);
+        query.tensor = handle_;
+        VkMemoryRequirements2 needs = {};
+        needs.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2;
+        session_.Command<PFN_vkGetTensorMemoryRequirementsARM>("vkGetTensorMemoryRequirementsARM")(
+            session_.device, &query, &needs);
+        EXPECT_LE(needs.memoryRequirements.size, 512u);
+        VkBindTensorMemoryInfoARM bind = {};
+        bind.sType = VK_STRUCTURE_TYPE_BIND_TENSOR_MEMORY_INFO_ARM;
+        bind.tensor = handle_;
+        bind.memory = memory;
+        return session_.Command<PFN_vkBindTensorMemoryARM>("vkBindTensorMemoryARM")(session_.device,
+                                                                                    1, &bind);
+    }
+
+ private:
+    const Session& session_;
+    VkTensorARM handle_ = VK_NULL_HANDLE;
+};
+
+TEST(OtherBinds, TensorIsTranslated) {
+    Session session(WithTensors());
+    const VkDeviceMemory memory = session.Allocate(512, kType);
+    {
+        const Tensor tensor(session, 1);
+        EXPECT_EQ(tensor.Bind(memory), VK_SUCCESS);
+    }
+    session.Free(memory);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+// e1: a size that was learned from a buffer lies among buffers. A tensor of that size that is not
+// linear may not: granules have 1,024 bytes.
+TEST(OtherBinds, TensorHasItsGranulesAlone) {
+    Session session(WithTensors());
+    std::vector<VkBuffer> buffers;
+    std::vector<VkDeviceMemory> memories;
+    for (int i = 0; i < 4; ++i) {
+        buffers.push_back(session.MakeBuffer(512));
+        memories.push_back(session.Allocate(session.Requirements(buffers.back()).size, kType));
+        if (i == 1) continue;
+        EXPECT_EQ(vkBindBufferMemory(session.device, buffers.back(), memories.back(), 0),
+                  VK_SUCCESS);
+    }
+    {
+        const Tensor tensor(session, 0);
+        EXPECT_EQ(tensor.Bind(memories[1]), VK_SUCCESS);
+    }
+    for (VkBuffer buffer : buffers)
+        vkDestroyBuffer(session.device, buffer, nullptr);
+    for (VkDeviceMemory memory : memories)
+        session.Free(memory);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+// e26: binds are by object index.
+TEST(OtherBinds, DataGraphSessionIsTranslated) {
+    SessionOptions options;
+    options.description = R"({"base": "discrete", "add_extensions": ["VK_ARM_data_graph"]})";
+    options.device_extensions = {"VK_ARM_data_graph"};
+    Session session(options);
+    VkDataGraphPipelineSessionCreateInfoARM info = {};
+    VkDataGraphPipelineSessionARM graph = VK_NULL_HANDLE;
+    ASSERT_EQ(session.Command<PFN_vkCreateDataGraphPipelineSessionARM>(
+                  "vkCreateDataGraphPipelineSessionARM")(session.device, &info, nullptr, &graph),
+              VK_SUCCESS);
+    VkBindDataGraphPipelineSessionMemoryInfoARM binds[2] = {};
+    for (uint32_t i = 0; i < 2; ++i) {
+        binds[i].sType = VK_STRUCTURE_TYPE_BIND_DATA_GRAPH_PIPELINE_SESSION_MEMORY_INFO_ARM;
+        binds[i].session = graph;
+        binds[i].objectIndex = i;
+        binds[i].memory = session.Allocate(20480, kType);
+    }
+    EXPECT_EQ(session.Command<PFN_vkBindDataGraphPipelineSessionMemoryARM>(
+                  "vkBindDataGraphPipelineSessionMemoryARM")(session.device, 2, binds),
+              VK_SUCCESS);
+    session.Command<PFN_vkDestroyDataGraphPipelineSessionARM>(
+        "vkDestroyDataGraphPipelineSessionARM")(session.device, graph, nullptr);
+    for (const VkBindDataGraphPipelineSessionMemoryInfoARM& bind : binds)
+        session.Free(bind.memory);
     session.Close();
     EXPECT_EQ(session.mock.Violations(), "");
 }

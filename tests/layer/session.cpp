@@ -13,10 +13,16 @@ namespace {
 
 constexpr char kLayer[] = "VK_LAYER_TESSERA_suballocator";
 
+// Another build of the layer may be put to the same tests.
+const char* LayerFolder() {
+    const char* other = std::getenv("TESSERA_TEST_LAYER_DIR");
+    return other != nullptr ? other : TESSERA_LAYER_DIR;
+}
+
 }  // namespace
 
 VkResult MakeInstance(const SessionOptions& options, VkInstance* instance) {
-    setenv("VK_LAYER_PATH", TESSERA_LAYER_DIR, 1);
+    setenv("VK_LAYER_PATH", LayerFolder(), 1);
     VkApplicationInfo application = {};
     application.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO;
     application.apiVersion = options.api_version;
@@ -146,6 +152,32 @@ VkMemoryRequirements Session::Requirements(VkImage image) const {
     VkMemoryRequirements requirements = {};
     vkGetImageMemoryRequirements(device, image, &requirements);
     return requirements;
+}
+
+void Session::Run(const std::function<void(VkCommandBuffer)>& record) const {
+    VkCommandPoolCreateInfo pool_info = {};
+    pool_info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
+    VkCommandPool pool = VK_NULL_HANDLE;
+    ASSERT_EQ(vkCreateCommandPool(device, &pool_info, nullptr, &pool), VK_SUCCESS);
+    VkCommandBufferAllocateInfo info = {};
+    info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
+    info.commandPool = pool;
+    info.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
+    info.commandBufferCount = 1;
+    VkCommandBuffer commands = VK_NULL_HANDLE;
+    ASSERT_EQ(vkAllocateCommandBuffers(device, &info, &commands), VK_SUCCESS);
+    VkCommandBufferBeginInfo begin = {};
+    begin.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
+    EXPECT_EQ(vkBeginCommandBuffer(commands, &begin), VK_SUCCESS);
+    record(commands);
+    EXPECT_EQ(vkEndCommandBuffer(commands), VK_SUCCESS);
+    VkSubmitInfo submit = {};
+    submit.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
+    submit.commandBufferCount = 1;
+    submit.pCommandBuffers = &commands;
+    EXPECT_EQ(vkQueueSubmit(queue, 1, &submit, VK_NULL_HANDLE), VK_SUCCESS);
+    EXPECT_EQ(vkQueueWaitIdle(queue), VK_SUCCESS);
+    vkDestroyCommandPool(device, pool, nullptr);
 }
 
 reader::Process Session::Channel() const {

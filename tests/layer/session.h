@@ -67,6 +67,9 @@ class Session {
     VkMemoryRequirements Requirements(VkBuffer buffer) const;
     VkMemoryRequirements Requirements(VkImage image) const;
 
+    // Records commands, submits them and waits until they are done.
+    void Run(const std::function<void(VkCommandBuffer)>& record) const;
+
     // A device command by name, as a program gets it.
     template <typename Pfn>
     Pfn Command(const char* name) const {
