@@ -142,6 +142,10 @@ typedef struct TesseraMock {
      * set_description), in a fixed order; NULL from their number on. Tests of what must hold on any
      * machine go through all of them. */
     const char* (*preset_name)(uint32_t index);
+
+    /* Returns the name of a command that returns a VkResult, hence can be failed, in a fixed order;
+     * NULL from their number on. Aliases are left out. */
+    const char* (*result_command)(uint32_t index);
 } TesseraMock;
 
 typedef const TesseraMock* (*PFN_tessera_mock_get)(void);

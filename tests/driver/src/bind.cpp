@@ -112,7 +112,7 @@ VKAPI_ATTR VkResult VKAPI_CALL BindBufferMemory(VkDevice device, VkBuffer buffer
 VKAPI_ATTR VkResult VKAPI_CALL BindBufferMemory2(VkDevice device, uint32_t bindInfoCount,
                                                  const VkBindBufferMemoryInfo* pBindInfos) {
     Call call(Command::kBindBufferMemory2, device);
-    if (call.failed()) return call.result();
+    if (call.failed()) return FailEach(call, bindInfoCount, pBindInfos);
     return BindEach(call, bindInfoCount, pBindInfos, "VkBindBufferMemoryInfo-memory",
                     [&](const VkBindBufferMemoryInfo& info, const std::shared_ptr<Memory>& memory) {
                         return BindBufferLocked(call, BufferInfoVuids(),
@@ -138,7 +138,7 @@ VKAPI_ATTR VkResult VKAPI_CALL BindImageMemory(VkDevice device, VkImage image,
 VKAPI_ATTR VkResult VKAPI_CALL BindImageMemory2(VkDevice device, uint32_t bindInfoCount,
                                                 const VkBindImageMemoryInfo* pBindInfos) {
     Call call(Command::kBindImageMemory2, device);
-    if (call.failed()) return call.result();
+    if (call.failed()) return FailEach(call, bindInfoCount, pBindInfos);
     return BindEach(call, bindInfoCount, pBindInfos, "VkBindImageMemoryInfo-memory",
                     [&](const VkBindImageMemoryInfo& info, const std::shared_ptr<Memory>& memory) {
                         return BindImageInfoLocked(call, info, memory);

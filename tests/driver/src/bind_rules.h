@@ -53,26 +53,52 @@ VkResult BindLocked(Call& call, const BindVuids& vuids, const Resource& resource
 // Undoes a bind when the resource is destroyed. **Requires** the state mutex.
 void UnbindLocked(Call& call, const Object& object, const Backing& backing, bool linear);
 
+// Whether an element of an image bind takes its memory from a swapchain: then it names none. The
+// driver has no swapchains and believes the handle.
+template <class Info>
+bool TakesSwapchainMemory(const Call& call, const Info& info) {
+    auto* swapchain = FindInChain<VkBindImageMemorySwapchainInfoKHR>(
+        info.pNext, VK_STRUCTURE_TYPE_BIND_IMAGE_MEMORY_SWAPCHAIN_INFO_KHR);
+    if (swapchain == nullptr || swapchain->swapchain == VK_NULL_HANDLE) return false;
+    return call.Require(info.memory == VK_NULL_HANDLE, "VUID-VkBindImageMemoryInfo-pNext-01631",
+                        "an element with a swapchain names memory as well");
+}
+
 // Runs `bind(element, memory)` for each element of a bind call, under the state mutex, and reports
 // each result where the element asks for it (VkBindMemoryStatus). `what` names the elements' memory
 // for a violation. Returns the first error.
 template <class Info, class Bind>
 VkResult BindEach(Call& call, uint32_t count, const Info* infos, const char* what, Bind bind) {
     std::vector<std::shared_ptr<Memory>> memories;
+    std::vector<bool> without(count);
     for (uint32_t i = 0; i < count; ++i) {
-        memories.push_back(call.UseMemory(infos[i].memory, Access::kShared, what));
+        without[i] = TakesSwapchainMemory(call, infos[i]);
+        memories.push_back(without[i] ? nullptr
+                                      : call.UseMemory(infos[i].memory, Access::kShared, what));
     }
     call.Enter();
     StateLock lock;
     VkResult first = VK_SUCCESS;
     for (uint32_t i = 0; i < count; ++i) {
-        const VkResult result = bind(infos[i], memories[i]);
+        const VkResult result = without[i] ? VK_SUCCESS : bind(infos[i], memories[i]);
         if (first == VK_SUCCESS) first = result;
         auto* status =
             FindInChain<VkBindMemoryStatus>(infos[i].pNext, VK_STRUCTURE_TYPE_BIND_MEMORY_STATUS);
         if (status != nullptr) *status->pResult = result;
     }
     return first;
+}
+
+// The answer of a bind call that fails on request: nothing is bound, and every element that asks
+// for its own result hears the call's.
+template <class Info>
+VkResult FailEach(const Call& call, uint32_t count, const Info* infos) {
+    for (uint32_t i = 0; i < count; ++i) {
+        auto* status =
+            FindInChain<VkBindMemoryStatus>(infos[i].pNext, VK_STRUCTURE_TYPE_BIND_MEMORY_STATUS);
+        if (status != nullptr) *status->pResult = call.result();
+    }
+    return call.result();
 }
 
 }  // namespace tessera::mock

@@ -43,6 +43,14 @@ int FailCall(const char* command, uint64_t nth, VkResult result, int sticky) {
     return 1;
 }
 
+const char* ResultCommand(uint32_t index) {
+    for (size_t i = 0; i < kCommandCount; ++i) {
+        const Entry& entry = EntryOf(static_cast<Command>(i));
+        if (entry.returns_result && index-- == 0) return entry.name;
+    }
+    return nullptr;
+}
+
 int SetCostNs(const char* command, uint64_t ns) {
     const Entry* entry = FindEntry(command);
     if (entry == nullptr) return 0;
@@ -230,6 +238,7 @@ extern "C" __attribute__((visibility("default"))) const TesseraMock* tessera_moc
                                          mock::ReadMemory,
                                          mock::WriteMemory,
                                          mock::Reset,
-                                         mock::PresetName};
+                                         mock::PresetName,
+                                         mock::ResultCommand};
     return &kControl;
 }

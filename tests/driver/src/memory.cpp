@@ -194,13 +194,28 @@ void UncountLocked(Device& device, const Memory& memory) {
     TheRegistry().HeapUsage(*device.description)[heap] -= memory.charged_bytes;
 }
 
+// Host memory for an object, from the application's callbacks as a driver takes it: once for each
+// allocation. Returns false if the callback has none.
+bool TakeHostMemory(const VkAllocationCallbacks* allocator, Memory& memory) {
+    if (allocator == nullptr) return true;
+    memory.host_memory = allocator->pfnAllocation(
+        allocator->pUserData, sizeof(Memory), alignof(Memory), VK_SYSTEM_ALLOCATION_SCOPE_OBJECT);
+    return memory.host_memory != nullptr;
+}
+
+void GiveHostMemory(const VkAllocationCallbacks* allocator, void* host_memory) {
+    if (allocator != nullptr && host_memory != nullptr) {
+        allocator->pfnFree(allocator->pUserData, host_memory);
+    }
+}
+
 // Nothing outside of the new object changes before all that can fail has succeeded.
 VkResult Allocate(Call& call, const VkMemoryAllocateInfo& info,
-                  const VkAllocationCallbacks* allocator, VkDeviceMemory* out) {
+                  const VkAllocationCallbacks* allocator, std::shared_ptr<Memory> memory,
+                  VkDeviceMemory* out) {
     Device& device = call.device();
     const Description& d = *device.description;
     if (!CheckInfo(call, info)) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    auto memory = std::make_shared<Memory>();
     memory->type_index = info.memoryTypeIndex;
     memory->properties = d.Flags(info.memoryTypeIndex);
     memory->size_bytes = info.allocationSize;
@@ -246,7 +261,11 @@ VKAPI_ATTR VkResult VKAPI_CALL AllocateMemory(VkDevice device,
     *pMemory = FromRaw<VkDeviceMemory>(kPoison);
     if (call.failed()) return call.result();
     call.Enter();
-    return Allocate(call, *pAllocateInfo, pAllocator, pMemory);
+    auto memory = std::make_shared<Memory>();
+    if (!TakeHostMemory(pAllocator, *memory)) return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const VkResult result = Allocate(call, *pAllocateInfo, pAllocator, memory, pMemory);
+    if (result != VK_SUCCESS) GiveHostMemory(pAllocator, memory->host_memory);
+    return result;
 }
 
 VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
@@ -268,6 +287,9 @@ VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
     ReleasePlacedMap(*object, false);
     object->device_view.Release();
     object->host_view.Release();
+    call.After([allocator = pAllocator, host_memory = object->host_memory] {
+        GiveHostMemory(allocator, host_memory);
+    });
 }
 
 VKAPI_ATTR void VKAPI_CALL GetDeviceMemoryCommitment(VkDevice device, VkDeviceMemory memory,

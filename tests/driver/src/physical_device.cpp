@@ -288,7 +288,11 @@ VKAPI_ATTR VkResult VKAPI_CALL
 EnumerateDeviceExtensionProperties(VkPhysicalDevice physicalDevice, const char* pLayerName,
                                    uint32_t* pPropertyCount, VkExtensionProperties* pProperties) {
     Call call(Command::kEnumerateDeviceExtensionProperties);
-    if (call.failed()) return call.result();
+    if (call.failed()) {
+        // Loaders (1.3.239) read the count although there is none.
+        *pPropertyCount = 0;
+        return call.result();
+    }
     if (pLayerName != nullptr) return VK_ERROR_LAYER_NOT_PRESENT;
     const auto& names = Of(physicalDevice).description->extensions;
     auto next = names.begin();

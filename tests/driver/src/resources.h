@@ -92,7 +92,8 @@ struct Memory : Object {
     std::vector<VkStructureType> chain;  // what was chained to its VkMemoryAllocateInfo
     bool imported = false;               // the bytes come from outside
     VkExternalMemoryHandleTypeFlags export_types = 0;
-    uint64_t report_id = 0;  // for VK_EXT_device_memory_report; unique on the device
+    uint64_t report_id = 0;       // for VK_EXT_device_memory_report; unique on the device
+    void* host_memory = nullptr;  // from the application's callbacks, if it gave any
 
     HostBytes device_view;
     HostBytes host_view;  // held only where host and device do not see each other's writes
