@@ -251,9 +251,10 @@ bool Device::NeedsFlush(uint32_t type) const noexcept {
     return (memory_.memoryTypes[type].propertyFlags & kBoth) == VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
 }
 
-void Device::Probe() noexcept {
-    ProbeRequirements(*this);
+bool Device::Probe() noexcept {
+    if (!ProbeRequirements(*this)) return false;
     probed_.store(true, std::memory_order_release);
+    return true;
 }
 
 uint64_t Device::ReleaseEmptyBlocks() noexcept {

@@ -78,10 +78,9 @@ class Device final : public pool::BlockSource {
     pool::TypePool& PoolOf(uint32_t type) noexcept { return *pools_[type]; }
 
     // Asks the driver, once per device, what its resources require. Call before the first Place().
-    // Several first callers may each ask; the answers are the same.
-    void EnsureProbed() noexcept {
-        if (!probed_.load(std::memory_order_acquire)) Probe();
-    }
+    // Several first callers may each ask; the answers are the same. Returns: false if the driver
+    // does not answer now: nothing may be placed, since a map could pin it where it does not suit.
+    bool EnsureProbed() noexcept { return probed_.load(std::memory_order_acquire) || Probe(); }
 
     // Gives the empty blocks of every type back to the driver. Returns the bytes.
     uint64_t ReleaseEmptyBlocks() noexcept;
@@ -147,7 +146,7 @@ class Device final : public pool::BlockSource {
     void InitPlacement() noexcept;
     void InitPools() noexcept;
     void OpenRecord(const char* driver_name) noexcept;
-    void Probe() noexcept;
+    bool Probe() noexcept;
     void* MapBlock(VkDeviceMemory memory) noexcept;
     void ReportLeaks() noexcept;
     bool ReserveObject(uint64_t limit) noexcept {

@@ -75,20 +75,25 @@ VkImageCreateInfo Describe(const ImageProbe& probe) noexcept {
     return info;
 }
 
-// VUID-VkImageCreateInfo-imageCreateMaxMipLevels-02251 and its like: an image may only be described
-// as its format allows.
-bool Supports(Device& device, const VkImageCreateInfo& info) noexcept {
-    VkImageFormatProperties limits = {};
-    const VkResult result = device.instance->dt.GetPhysicalDeviceImageFormatProperties(
-        device.physical_device, info.format, info.imageType, info.tiling, info.usage, info.flags,
-        &limits);
-    return result == VK_SUCCESS && info.extent.width <= limits.maxExtent.width &&
+bool IsWithin(const VkImageCreateInfo& info, const VkImageFormatProperties& limits) noexcept {
+    return info.extent.width <= limits.maxExtent.width &&
            info.extent.height <= limits.maxExtent.height &&
            info.extent.depth <= limits.maxExtent.depth && info.mipLevels <= limits.maxMipLevels &&
            (limits.sampleCounts & info.samples) != 0;
 }
 
-void ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
+// Returns: false if the driver, for want of memory, gave no answer.
+bool ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
+    // VUID-VkImageCreateInfo-imageCreateMaxMipLevels-02251 and its like: an image may only be
+    // described as its format allows.
+    VkImageFormatProperties limits = {};
+    const VkResult supported = device.instance->dt.GetPhysicalDeviceImageFormatProperties(
+        device.physical_device, info.format, info.imageType, info.tiling, info.usage, info.flags,
+        &limits);
+    if (supported == VK_ERROR_OUT_OF_HOST_MEMORY || supported == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
+        return false;
+    }
+    if (supported != VK_SUCCESS || !IsWithin(info, limits)) return true;
     VkMemoryRequirements2 requirements = {};
     requirements.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2;
     if (device.get_device_image_requirements != nullptr) {
@@ -98,15 +103,19 @@ void ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
         device.get_device_image_requirements(device.handle, &query, &requirements);
     } else {
         VkImage image = VK_NULL_HANDLE;
-        if (device.dt.CreateImage(device.handle, &info, nullptr, &image) != VK_SUCCESS) return;
+        if (device.dt.CreateImage(device.handle, &info, nullptr, &image) != VK_SUCCESS) {
+            return false;
+        }
         device.dt.GetImageMemoryRequirements(device.handle, image,
                                              &requirements.memoryRequirements);
         device.dt.DestroyImage(device.handle, image, nullptr);
     }
     device.book.Observe(requirements.memoryRequirements, Layout::kOptimal, /*learn=*/false);
+    return true;
 }
 
-void ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) noexcept {
+// Returns: as ProbeImage.
+bool ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) noexcept {
     VkBufferCreateInfo info = {};
     info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
     info.size = size;
@@ -121,25 +130,29 @@ void ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) no
         device.get_device_buffer_requirements(device.handle, &query, &requirements);
     } else {
         VkBuffer buffer = VK_NULL_HANDLE;
-        if (device.dt.CreateBuffer(device.handle, &info, nullptr, &buffer) != VK_SUCCESS) return;
+        if (device.dt.CreateBuffer(device.handle, &info, nullptr, &buffer) != VK_SUCCESS) {
+            return false;
+        }
         device.dt.GetBufferMemoryRequirements(device.handle, buffer,
                                               &requirements.memoryRequirements);
         device.dt.DestroyBuffer(device.handle, buffer, nullptr);
     }
     device.book.Observe(requirements.memoryRequirements, Layout::kLinear, /*learn=*/false);
+    return true;
 }
 
 }  // namespace
 
-void ProbeRequirements(Device& device) noexcept {
+bool ProbeRequirements(Device& device) noexcept {
     for (VkBufferUsageFlags usage : kBufferProbes) {
-        for (VkDeviceSize size : kBufferSizes)
-            ProbeBuffer(device, usage, size);
+        for (VkDeviceSize size : kBufferSizes) {
+            if (!ProbeBuffer(device, usage, size)) return false;
+        }
     }
     for (const ImageProbe& probe : kImageProbes) {
-        const VkImageCreateInfo info = Describe(probe);
-        if (Supports(device, info)) ProbeImage(device, info);
+        if (!ProbeImage(device, Describe(probe))) return false;
     }
+    return true;
 }
 
 }  // namespace tessera

@@ -17,9 +17,10 @@ class Device;
 // Where the device has maintenance4 no object is made; else each resource is created, asked and
 // destroyed. Nothing is bound, and what the device does not support is left out.
 //
-// Down-calls: vkGetDevice*MemoryRequirements, or vkCreate*, vkGet*MemoryRequirements, vkDestroy*.
-// Threads: any; several at once observe the same.
-void ProbeRequirements(Device& device) noexcept;
+// Returns: false if the driver refused an answer, so that too little is known to place anything;
+// the rest was not asked. The next call begins anew. Down-calls: vkGetDevice*MemoryRequirements, or
+// vkCreate*, vkGet*MemoryRequirements, vkDestroy*. Threads: any; several at once observe the same.
+bool ProbeRequirements(Device& device) noexcept;
 
 }  // namespace tessera
 

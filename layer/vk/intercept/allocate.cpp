@@ -43,7 +43,7 @@ tessera_reason ReasonOf(pool::PlaceStatus status) noexcept {
 // Tries to serve `info` from a pool. Returns `none` and sets `*memory`, or why it could not be.
 tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& info,
                             const pool::ArenaKey& key, VkDeviceMemory* memory) noexcept {
-    device.EnsureProbed();
+    if (!device.EnsureProbed()) return TESSERA_REASON_no_block;
     const PlacementRule rule =
         device.book.Place(info.memoryTypeIndex, info.allocationSize, key.allocate_flags);
     pool::Request request;
