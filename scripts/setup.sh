@@ -30,6 +30,7 @@ libvulkan1                   library libvulkan.so.1
 mesa-vulkan-drivers          file /usr/share/vulkan/icd.d/lvp_icd.*.json
 vulkan-validationlayers      file /usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json
 vulkan-tools                 command vkcube
+mangohud                     file /usr/share/vulkan/implicit_layer.d/MangoHud.json
 xvfb                         command Xvfb
 xauth                        command xauth
 python3                      command python3

@@ -67,7 +67,9 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL GetInstanceProcAddr(VkInstance instance
             FindInAny(pName, HookList{kInstanceGateway, 1}, InstanceHooks())) {
         return hook;
     }
-    if (instance == VK_NULL_HANDLE) return nullptr;
+    // A loader asks for no more without an instance, but Mesa's overlay above us asks so for
+    // vkCreateDevice. These hooks find the instance by what they are called with.
+    if (instance == VK_NULL_HANDLE) return FindInAny(pName, DeviceLifecycleHooks());
     const Instance* object = InstanceOf(instance);
     if (object == nullptr) return nullptr;
     const PFN_vkVoidFunction next = object->dt.GetInstanceProcAddr(instance, pName);

@@ -26,6 +26,8 @@ constexpr char kPooled[] = "0 of 64 handles are addresses\n";
 class Elevated : public SystemTest {
  protected:
     void SetUp() override {
+        SystemTest::SetUp();
+        if (IsSkipped()) return;
         if (geteuid() != 0) GTEST_SKIP() << "Only root can make a program of another user.";
         if (!PrivateMountsPermitted()) GTEST_SKIP() << "Private mounts are not permitted here.";
         struct statvfs file_system;

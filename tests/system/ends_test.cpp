@@ -107,17 +107,23 @@ TEST_F(Ends, AHundredReloadsLeaveNothingBehindInTheProcess) {
     // The C library otherwise changes its mind once about which freed memory it keeps: a step of a
     // megabyte within a few iterations, after which nothing grows.
     ProgramOptions options = Layered();
-    options.environment["MALLOC_MMAP_THRESHOLD_"] = "131072";
-    const Ended ended = RunToEnd(
-        {TESSERA_LIFECYCLE_APP, "reload", "100", "--watch-lib", "tessera_suballocator"}, options);
+    ProgramOptions without = bare();
+    for (ProgramOptions* either : {&options, &without})
+        either->environment["MALLOC_MMAP_THRESHOLD_"] = "131072";
+    const Command command = {TESSERA_LIFECYCLE_APP, "reload", "100", "--watch-lib",
+                             "tessera_suballocator"};
+    const Ended ended = RunToEnd(command, options);
     ASSERT_EQ(ended.outcome.code, 0) << ended.outcome.err;
+    // Some drivers keep a little of each load, more or less from run to run.
+    const Json driver = Json::parse(Lines(RunProgram(command, without).out).at(0));
     const std::vector<std::string> lines = Lines(ended.outcome.out);
     ASSERT_EQ(lines.size(), 2u) << ended.outcome.out;
     const Json report = Json::parse(lines[0]);
     EXPECT_EQ(report["iterations"], 100);
     EXPECT_EQ(report["watched_library_absent"], true);
     EXPECT_EQ(report["fd_growth"], 0);
-    EXPECT_LT(report["rss_growth_bytes"].get<int64_t>(), 1 << 20);
+    EXPECT_LT(report["rss_growth_bytes"].get<int64_t>(),
+              2 * driver["rss_growth_bytes"].get<int64_t>() + (1 << 20));
     // One process is one segment, however often the layer was loaded.
     EXPECT_EQ(FilesIn(SegmentFolder()).size(), 1u);
     ExpectClosed(Stat(ended.pid), 100 * kClientAllocations);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <regex>
 #include <sstream>
 
 namespace tessera::test {
@@ -70,6 +71,22 @@ uint64_t PlacementFailures(const Json& process) {
     return sum;
 }
 
+std::string WithoutNumbersOfARun(const std::string& text) {
+    return std::regex_replace(text, std::regex("0x[0-9a-fA-F]+"), "0x#");
+}
+
+std::vector<std::string> DeviceChain(const std::string& loader_log,
+                                     const std::vector<std::string>& layers) {
+    std::vector<std::string> chain;
+    const size_t start = loader_log.rfind("vkCreateDevice layer callstack");
+    if (start == std::string::npos) return chain;
+    for (const std::string& line : LinesWith(loader_log.substr(start), " VK_LAYER_")) {
+        const std::string name = line.substr(line.find("VK_LAYER_"));
+        if (std::ranges::find(layers, name) != layers.end()) chain.push_back(name);
+    }
+    return chain;
+}
+
 void ExpectSame(const Outcome& layered, const Outcome& bare) {
     EXPECT_EQ(layered.code, bare.code) << layered.err;
     EXPECT_EQ(layered.signal, bare.signal) << layered.err;
@@ -124,6 +141,17 @@ Display::~Display() {
     server_->Wait();
 }
 
+std::string DriverManifest() {
+    const char* const chosen = getenv("TESSERA_TEST_DRIVER");
+    return chosen != nullptr ? chosen : TESSERA_LAVAPIPE;
+}
+
+void SystemTest::SetUp() {
+    if (!std::filesystem::exists(DriverManifest()))
+        GTEST_SKIP() << "There is no driver at " << DriverManifest()
+                     << ": the newer lavapipe could not be had.";
+}
+
 SystemTest::SystemTest() {
     bare_.unset = {"VK_INSTANCE_LAYERS", "VK_LAYER_PATH",           "VK_ADD_LAYER_PATH",
                    "VK_LAYER_ENABLES",   "VK_LOADER_DEBUG",         "VK_LAYER_SETTINGS_PATH",
@@ -142,7 +170,7 @@ SystemTest::SystemTest() {
     for (const char* variable : {"HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"})
         bare_.environment[variable] = home;
     bare_.environment["XDG_RUNTIME_DIR"] = RuntimeFolder();
-    bare_.environment["VK_ICD_FILENAMES"] = TESSERA_LAVAPIPE;
+    bare_.environment["VK_ICD_FILENAMES"] = DriverManifest();
 }
 
 ProgramOptions SystemTest::Layered() const {

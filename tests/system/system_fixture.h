@@ -58,6 +58,15 @@ uint64_t Sum(const Json& process, const char* view, const char* counter);
 // Returns: the number of placement problems, summed likewise.
 uint64_t PlacementFailures(const Json& process);
 
+// Returns: `text` with every hexadecimal number replaced: handles and addresses differ from run to
+// run.
+std::string WithoutNumbersOfARun(const std::string& text);
+
+// Returns: those of `layers` that a device was made with, from the application to the driver, as
+// the loader tells with VK_LOADER_DEBUG=layer.
+std::vector<std::string> DeviceChain(const std::string& loader_log,
+                                     const std::vector<std::string>& layers);
+
 // Expects that a run with the layer ended and printed as the one without.
 void ExpectSame(const Outcome& layered, const Outcome& bare);
 
@@ -88,9 +97,15 @@ class Display {
     std::string name_;
 };
 
+// The manifest of the driver that programs are run on: the installed lavapipe, unless the variable
+// TESSERA_TEST_DRIVER names another.
+std::string DriverManifest();
+
+// Skips where there is no such driver.
 class SystemTest : public testing::Test {
  protected:
     SystemTest();
+    void SetUp() override;
 
     // The environment of a run without any layer.
     const ProgramOptions& bare() const { return bare_; }

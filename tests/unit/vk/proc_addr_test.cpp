@@ -119,9 +119,16 @@ TEST_F(ProcAddrTest, GlobalCommandsAreAnsweredWithoutAnInstance) {
           "vkEnumerateInstanceExtensionProperties"}) {
         EXPECT_NE(GetInstanceProcAddr(VK_NULL_HANDLE, name), nullptr) << name;
     }
-    for (const char* name : {"vkAllocateMemory", "vkCreateDevice", "vkNoSuchCommand", ""}) {
+    for (const char* name : {"vkAllocateMemory", "vkDestroyDevice", "vkNoSuchCommand", ""}) {
         EXPECT_EQ(GetInstanceProcAddr(VK_NULL_HANDLE, name), nullptr) << name;
     }
+}
+
+// Mesa's overlay, above us, creates devices with what it is told so.
+TEST_F(ProcAddrTest, DevicesCanBeMadeByALayerThatAsksWithoutAnInstance) {
+    EXPECT_NE(GetInstanceProcAddr(VK_NULL_HANDLE, "vkCreateDevice"), nullptr);
+    EXPECT_EQ(GetInstanceProcAddr(VK_NULL_HANDLE, "vkCreateDevice"),
+              GetInstanceProcAddr(instance(), "vkCreateDevice"));
 }
 
 TEST_F(ProcAddrTest, AnInstanceThatIsNotOursHasNoCommands) {
