@@ -68,18 +68,18 @@ uint64_t MaxBlockBytes(const VkPhysicalDeviceMemoryProperties& memory, uint32_t 
 
 }  // namespace
 
-std::unique_ptr<Device> Device::Create(Instance& instance, VkPhysicalDevice physical_device,
-                                       VkDevice handle, PFN_vkGetDeviceProcAddr next,
-                                       const VkDeviceCreateInfo& info) noexcept {
-    std::unique_ptr<Device> device(new (std::nothrow) Device);
-    if (device == nullptr) return nullptr;
-    device->instance = &instance;
-    device->physical_device = physical_device;
-    device->handle = handle;
-    device->epoch_ = ForkEpoch();
-    device->dt.Load(handle, next);
-    device->ReadPhysicalDevice(info);
-    return device;
+std::unique_ptr<Device> Device::Allocate() noexcept {
+    return std::unique_ptr<Device>(new (std::nothrow) Device);
+}
+
+void Device::TakeOver(Instance& instance_below, VkPhysicalDevice physical, VkDevice device,
+                      PFN_vkGetDeviceProcAddr next, const VkDeviceCreateInfo& info) noexcept {
+    instance = &instance_below;
+    physical_device = physical;
+    handle = device;
+    epoch_ = ForkEpoch();
+    dt.Load(handle, next);
+    ReadPhysicalDevice(info);
 }
 
 void Device::ReadPhysicalDevice(const VkDeviceCreateInfo& info) noexcept {
@@ -234,6 +234,7 @@ void Device::ReportLeaks() noexcept {
 }
 
 Device::~Device() {
+    if (record_ == nullptr) return;  // it was never taken over
     ReportLeaks();
     SampleBudget(true);
     for (auto& pool : pools_)

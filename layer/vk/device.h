@@ -36,15 +36,18 @@ namespace tessera {
 
 class Device final : public pool::BlockSource {
  public:
-    // Everything about a device that exists below; `info` is the application's create info. Makes
-    // the channel's record. Null without host memory.
-    static std::unique_ptr<Device> Create(Instance& instance, VkPhysicalDevice physical_device,
-                                          VkDevice device, PFN_vkGetDeviceProcAddr next,
-                                          const VkDeviceCreateInfo& info) noexcept;
+    // Host memory for a device that is about to be created below. Null without host memory.
+    static std::unique_ptr<Device> Allocate() noexcept;
+
+    // Takes over a device that exists below; `info` is the application's create info. Makes the
+    // channel's record. To be called once; it cannot fail.
+    void TakeOver(Instance& instance_below, VkPhysicalDevice physical, VkDevice device,
+                  PFN_vkGetDeviceProcAddr next, const VkDeviceCreateInfo& info) noexcept;
 
     // Gives all blocks back, leaked slots or not, and closes the channel's record.
-    // Requires: the device below still exists, nobody uses it any more, and it was made by this
-    // process: in a forked child the blocks and the record are the parent's.
+    // Requires, of one that was taken over: the device below still exists, nobody uses it any more,
+    // and it was made by this process: in a forked child the blocks and the record are the
+    // parent's.
     ~Device();
 
     Device(const Device&) = delete;
@@ -93,6 +96,21 @@ class Device final : public pool::BlockSource {
     bool ReserveBlockObject() noexcept { return ReserveObject(block_limit_); }
     bool ReservePassThroughObject() noexcept { return ReserveObject(object_limit_); }
     void RemoveObject() noexcept { objects_.fetch_sub(1, std::memory_order_relaxed); }
+
+    // An object that goes through and that there is no host memory to remember keeps its place
+    // among the objects. Every handle that is freed later and that nobody remembers is taken for
+    // one.
+    void AddUntrackedObject() noexcept { untracked_.fetch_add(1, std::memory_order_relaxed); }
+    void RemoveUntrackedObject() noexcept {
+        uint64_t count = untracked_.load(std::memory_order_relaxed);
+        while (count != 0) {
+            if (!untracked_.compare_exchange_weak(count, count - 1, std::memory_order_relaxed)) {
+                continue;
+            }
+            RemoveObject();
+            return;
+        }
+    }
 
     // BlockSource.
     pool::BlockStatus CreateBlock(uint32_t type_index, const pool::ArenaKey& key,
@@ -169,6 +187,7 @@ class Device final : public pool::BlockSource {
     uint64_t object_limit_ = ~uint64_t{0};  // maxMemoryAllocationCount
     uint64_t block_limit_ = ~uint64_t{0};   // somewhat below it
     std::atomic<uint64_t> objects_ = 0;
+    std::atomic<uint64_t> untracked_ = 0;  // of these, what nobody remembers
     std::atomic<bool> probed_ = false;
     bool has_budget_ = false;  // VK_EXT_memory_budget can be asked for
     std::atomic<uint64_t> budget_read_ns_ = 0;

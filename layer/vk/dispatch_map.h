@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 
 namespace tessera {
@@ -30,6 +31,13 @@ inline const void* DispatchKey(Handle handle) noexcept {
 template <typename T, size_t kSlots>
 class DispatchMap {
     static_assert((kSlots & (kSlots - 1)) == 0, "a power of two");
+
+ private:
+    struct Table {
+        std::atomic<const void*> keys[kSlots] = {};
+        std::atomic<T*> values[kSlots] = {};
+        std::atomic<Table*> next = nullptr;
+    };
 
  public:
     constexpr DispatchMap() = default;
@@ -47,9 +55,23 @@ class DispatchMap {
         return nullptr;
     }
 
-    // Stores `value` for `key`, which the map does not hold. False: no host memory; nothing
-    // changed.
-    bool Insert(const void* key, T* value) noexcept {
+    // Host memory for one insertion, taken in advance by whoever cannot bear a failure later.
+    class Room {
+     public:
+        Room() = default;
+        explicit operator bool() const noexcept { return table_ != nullptr; }
+
+     private:
+        friend DispatchMap;
+        explicit Room(Table* table) noexcept : table_(table) {}
+        std::unique_ptr<Table> table_;
+    };
+    // Empty without host memory.
+    static Room MakeRoom() noexcept { return Room(new (std::nothrow) Table); }
+
+    // Stores `value` for `key`, which the map does not hold. False: no room was given and there is
+    // no host memory; nothing changed.
+    bool Insert(const void* key, T* value, Room room = {}) noexcept {
         Table* last = &first_;
         for (Table* table = &first_; table != nullptr; table = table->next.load()) {
             last = table;
@@ -61,7 +83,7 @@ class DispatchMap {
                 return true;
             }
         }
-        Table* fresh = new (std::nothrow) Table;
+        Table* fresh = room ? room.table_.release() : new (std::nothrow) Table;
         if (fresh == nullptr) return false;
         fresh->values[Hash(key)].store(value);
         fresh->keys[Hash(key)].store(key);
@@ -90,12 +112,6 @@ class DispatchMap {
     }
 
  private:
-    struct Table {
-        std::atomic<const void*> keys[kSlots] = {};
-        std::atomic<T*> values[kSlots] = {};
-        std::atomic<Table*> next = nullptr;
-    };
-
     static size_t Hash(const void* key) noexcept {
         // Keys are addresses of the loader's large tables: their low bits carry nothing.
         return static_cast<size_t>((reinterpret_cast<uintptr_t>(key) * 0x9E3779B97F4A7C15u) >> 40) %

@@ -5,6 +5,7 @@
 #include "layer/vk/process.h"
 
 #include <new>
+#include <utility>
 
 #include "layer/base/log.h"
 #include "layer/base/mutex.h"
@@ -44,13 +45,12 @@ void EnterLayer() noexcept {
     EnterProcess(RestartInChild);
 }
 
-bool AddInstance(std::unique_ptr<Instance> instance) noexcept {
+void AddInstance(std::unique_ptr<Instance> instance, InstanceMap::Room room) noexcept {
     MutexLock lock(process_mutex);
-    if (!instances.Insert(DispatchKey(instance->handle), instance.get())) return false;
+    instances.Insert(DispatchKey(instance->handle), instance.get(), std::move(room));
     channel::InstanceCreated(instance->settings.channel && !instance->settings.elevated);
     ++instance_count;
     instance.release();
-    return true;
 }
 
 std::unique_ptr<Instance> RemoveInstance(VkInstance handle) noexcept {
@@ -74,12 +74,11 @@ std::unique_ptr<Instance> RemoveInstance(VkInstance handle) noexcept {
     return std::unique_ptr<Instance>(instance);
 }
 
-bool AddDevice(std::unique_ptr<Device> device) noexcept {
+void AddDevice(std::unique_ptr<Device> device, DeviceMap::Room room) noexcept {
     MutexLock lock(process_mutex);
-    if (!devices.Insert(DispatchKey(device->handle), device.get())) return false;
+    devices.Insert(DispatchKey(device->handle), device.get(), std::move(room));
     device->next_in_process = first_device;
     first_device = device.release();
-    return true;
 }
 
 std::unique_ptr<Device> RemoveDevice(VkDevice handle) noexcept {

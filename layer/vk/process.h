@@ -46,9 +46,10 @@ inline Device* FindDevice(Handle handle) noexcept {
 // makes the process-wide state its own.
 void EnterLayer() noexcept;
 
-// Takes over an instance or device that was created below. False without host memory.
-bool AddInstance(std::unique_ptr<Instance> instance) noexcept;
-bool AddDevice(std::unique_ptr<Device> device) noexcept;
+// Takes over an instance or device that was created below.
+// Requires: the room is not empty. It is made before the creation, since nothing may fail after it.
+void AddInstance(std::unique_ptr<Instance> instance, InstanceMap::Room room) noexcept;
+void AddDevice(std::unique_ptr<Device> device, DeviceMap::Room room) noexcept;
 
 // Hands the object back for destruction; look-ups no longer find it.
 std::unique_ptr<Instance> RemoveInstance(VkInstance instance) noexcept;

@@ -57,9 +57,10 @@ bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept 
 // How an attempt to settle a slot ended.
 enum class Outcome {
     kPlaced,
-    kNoMemory,  // a better place would have taken a block that could not be had
-    kUnsuited,  // it is pinned where it does not suit
-    kTooShort,  // the resource would reach into another allocation
+    kNoMemory,      // a better place would have taken a block that could not be had
+    kNoHostMemory,  // or there was no host memory to keep account of it
+    kUnsuited,      // it is pinned where it does not suit
+    kTooShort,      // the resource would reach into another allocation
 };
 
 // What the range behind the application's resource is when it is only mapped: everything may still
@@ -102,6 +103,7 @@ Outcome Move(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) no
     if (status != pool::PlaceStatus::kOk && device.ReleaseEmptyBlocks() != 0) {
         status = pool.Move(slot.place, request, &place);
     }
+    if (status == pool::PlaceStatus::kNoHostMemory) return Outcome::kNoHostMemory;
     if (status != pool::PlaceStatus::kOk) return Outcome::kNoMemory;
     slot.place = place;
     slot.key = request.key;
@@ -151,6 +153,8 @@ VkResult TranslateBind(Device& device, VkDeviceMemory memory, VkDeviceSize offse
     switch (PinFor(device, slot, offset, need)) {
         case Outcome::kPlaced:
             break;
+        case Outcome::kNoHostMemory:
+            return VK_ERROR_OUT_OF_HOST_MEMORY;
         case Outcome::kNoMemory:
         case Outcome::kTooShort:
             return VK_ERROR_OUT_OF_DEVICE_MEMORY;

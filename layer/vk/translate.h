@@ -66,9 +66,9 @@ class ResourceNeed {
 // where there is room for it: alone, the driver has pages behind most allocations.
 //
 // Returns VK_SUCCESS; or VK_ERROR_OUT_OF_DEVICE_MEMORY if the handle is stale or the resource would
-// lie in another allocation (both reported), if there is no memory to move to, or if the slot is
-// pinned where the resource cannot be (logged and counted: it must not happen). `*target` means
-// something only on success.
+// lie in another allocation (both reported), if there is no memory to move to (host memory:
+// VK_ERROR_OUT_OF_HOST_MEMORY), or if the slot is pinned where the resource cannot be (logged and
+// counted: it must not happen). `*target` means something only on success.
 VkResult TranslateBind(Device& device, VkDeviceMemory memory, VkDeviceSize offset,
                        ResourceNeed& need, BindTarget* target) noexcept;
 

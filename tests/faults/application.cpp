@@ -310,12 +310,14 @@ VkDeviceMemory Application::Allocate(Kind kind, VkDeviceSize size, uint32_t type
 VkDeviceMemory Application::Pooled(VkDeviceSize size, uint32_t type, const void* chain,
                                    const VkAllocationCallbacks* allocator) {
     ++pooled_calls_;
-    return Allocate(Kind::kPooled, size, type, chain, allocator);
+    const Kind kind = machine_.look_alikes ? Kind::kPooledAmongLookAlikes : Kind::kPooled;
+    return Allocate(kind, size, type, chain, allocator);
 }
 
 VkDeviceMemory Application::Through(VkDeviceSize size, uint32_t type, const void* chain,
                                     const VkAllocationCallbacks* allocator) {
-    return Allocate(Kind::kThrough, size, type, chain, allocator);
+    const Kind kind = machine_.look_alikes ? Kind::kLookAlike : Kind::kThrough;
+    return Allocate(kind, size, type, chain, allocator);
 }
 
 void Application::Free(VkDeviceMemory memory, const VkAllocationCallbacks* allocator) {

@@ -36,6 +36,7 @@ struct Machine {
     bool sparse = false;
     bool device_address = false;
     bool private_data = false;
+    bool look_alikes = false;  // the driver's handles carry the tag of the layer's own
     bool use_layer = true;
 };
 

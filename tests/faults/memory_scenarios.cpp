@@ -198,6 +198,9 @@ void Arenas(Application& app) {
 }  // namespace
 
 std::vector<Scenario> MemoryScenarios() {
+    Machine look_alikes;
+    look_alikes.description = "preset:lookalike_handles";
+    look_alikes.look_alikes = true;
     return {
         {"plain", {}, Plain},
         {"probing_by_objects",
@@ -218,7 +221,7 @@ std::vector<Scenario> MemoryScenarios() {
           {},
           {"VK_KHR_external_memory_fd"}},
          PassThrough},
-        {"look_alikes", {"preset:lookalike_handles"}, LookAlikes},
+        {"look_alikes", look_alikes, LookAlikes},
         {"arenas", {"preset:discrete", {}, {}, {}, false, true}, Arenas},
     };
 }

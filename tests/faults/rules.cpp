@@ -11,7 +11,9 @@ namespace {
 
 constexpr int kAnyKind = -1;
 constexpr int kPooledOnly = static_cast<int>(Kind::kPooled);
+constexpr int kPooledAmongLookAlikes = static_cast<int>(Kind::kPooledAmongLookAlikes);
 constexpr int kThroughOnly = static_cast<int>(Kind::kThrough);
+constexpr int kLookAlikeOnly = static_cast<int>(Kind::kLookAlike);
 
 struct Row {
     const char* below;  // the command that failed
@@ -26,8 +28,12 @@ constexpr Row kDriverRows[] = {
     // A refused block is followed by a smaller one, by what is idle, and by the exact request. If
     // all of them are refused, so is the application.
     {"vkAllocateMemory", "vkAllocateMemory", kPooledOnly, Verdict::kAbsorbed, Verdict::kTold},
+    {"vkAllocateMemory", "vkAllocateMemory", kPooledAmongLookAlikes, Verdict::kAbsorbed,
+     Verdict::kTold},
     // The exact request has one more try if something is idle.
     {"vkAllocateMemory", "vkAllocateMemory", kThroughOnly, Verdict::kToldIfNotRetried,
+     Verdict::kTold},
+    {"vkAllocateMemory", "vkAllocateMemory", kLookAlikeOnly, Verdict::kToldIfNotRetried,
      Verdict::kTold},
     // A slot that moves at its first bind may need a block. There is no exact request to fall back
     // on, as the handle is out already; a smaller block there is.
@@ -49,6 +55,10 @@ constexpr Row kDriverRows[] = {
 // No host memory for the layer. Allocations, maps, queries and everything that returns nothing go
 // on; where a list has to be copied or kept, the application is told.
 constexpr Row kHostRows[] = {
+    // A handle that looks like the layer's own, and cannot be remembered, cannot be handed out.
+    {"", "vkAllocateMemory", kLookAlikeOnly, Verdict::kToldAsHostFull, Verdict::kToldAsHostFull},
+    {"", "vkAllocateMemory", kPooledAmongLookAlikes, Verdict::kToldAsHostFull,
+     Verdict::kToldAsHostFull},
     {"", "vkAllocateMemory", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
     {"", "vkMapMemory*", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
     {"", "vkUnmapMemory*", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},

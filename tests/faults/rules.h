@@ -19,6 +19,9 @@ enum class Kind {
     kPooled,   // an allocation that the layer serves from a block
     kThrough,  // an allocation that goes to the driver as it is
     kLoader,   // the loader makes calls of its own meanwhile: instances, devices, enumerations
+    // Allocations of both kinds where the driver's handles look like the layer's.
+    kPooledAmongLookAlikes,
+    kLookAlike,
 };
 
 enum class Verdict {

@@ -122,6 +122,11 @@ void FreeUnadmitted(Device& device, VkDeviceMemory memory,
 VkResult KeepHandlesApart(Device& device, const VkMemoryAllocateInfo& info,
                           const VkAllocationCallbacks* allocator, VkDeviceMemory* memory) noexcept {
     if (AdmitForeign(device, *memory)) return VK_SUCCESS;
+    if (device.slots.Find(*memory).kind != SlotTable::Kind::kLive) {
+        // It only looks like one of ours, and there is no host memory to remember that it is not.
+        FreeUnadmitted(device, *memory, allocator);
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
     if (!MayBeRepeated(info)) {
         FreeUnadmitted(device, *memory, allocator);
         *memory = VK_NULL_HANDLE;
@@ -196,7 +201,7 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
     if (device.pass_through.Add(HandleValue(*memory), entry)) {
         pool.CountPassThrough(reason, info.allocationSize);
     } else {
-        device.RemoveObject();  // nobody will, when it is freed
+        device.AddUntrackedObject();
         device.lost_track.store(true, std::memory_order_relaxed);
     }
     device.SampleBudget(/*now=*/false);
@@ -236,6 +241,7 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
         device.dt.FreeMemory(device.handle, memory, allocator);
     }
     if (!known) {
+        if (memory != VK_NULL_HANDLE && device.InOwnProcess()) device.RemoveUntrackedObject();
         // The driver has it, as without the layer.
         if (memory != VK_NULL_HANDLE && device.InOwnProcess() && !device.lost_track.load()) {
             ReportMisuse(device, TESSERA_MISUSE_unknown_free, "vkFreeMemory", memory);

@@ -51,13 +51,23 @@ VKAPI_ATTR VkResult VKAPI_CALL BindImageMemory(VkDevice device, VkImage image,
     return d.dt.BindImageMemory(device, image, target.memory, target.offset);
 }
 
+// Writes the result of one element where its chain asks for it.
+void TellElement(const void* chain, VkResult result) noexcept {
+    const auto* status = FindInChain<late::BindMemoryStatus>(chain, late::kBindMemoryStatus);
+    if (status != nullptr && status->pResult != nullptr) *status->pResult = result;
+}
+
 // Translates an array of bind elements that have `memory` and `memoryOffset`, and calls down with
 // what could be translated. `need_of(element)` makes the ResourceNeed of one.
 template <typename Info, typename NeedOf, typename Down>
 VkResult BindElements(Device& device, tessera_call call, uint32_t count, const Info* infos,
                       NeedOf need_of, Down down) noexcept {
     Scratch<Info, kBindsInPlace> translated(count);
-    if (translated.data() == nullptr) return VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (translated.data() == nullptr) {
+        for (uint32_t i = 0; i < count; ++i)
+            TellElement(infos[i].pNext, VK_ERROR_OUT_OF_HOST_MEMORY);
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
     VkResult refused = VK_SUCCESS;
     uint32_t used = 0;
     for (uint32_t i = 0; i < count; ++i) {
@@ -67,9 +77,7 @@ VkResult BindElements(Device& device, tessera_call call, uint32_t count, const I
             TranslateBind(device, infos[i].memory, infos[i].memoryOffset, need, &target);
         if (result != VK_SUCCESS) {
             refused = result;
-            const auto* status =
-                FindInChain<late::BindMemoryStatus>(infos[i].pNext, late::kBindMemoryStatus);
-            if (status != nullptr && status->pResult != nullptr) *status->pResult = result;
+            TellElement(infos[i].pNext, result);
             continue;
         }
         translated[used] = infos[i];

@@ -3,9 +3,10 @@
 // Instances and devices come and go, and the layer with them.
 //
 // Creation: take the next link from the loader's chain, advance the chain, call down, and only then
-// look at what was made (LLP_LAYER_21, LLP_LAYER_22). Whatever of the layer's own fails then takes
-// the new object back down and returns VK_ERROR_OUT_OF_HOST_MEMORY, which every creation may
-// return.
+// look at what was made (LLP_LAYER_21, LLP_LAYER_22). The host memory that the layer cannot do
+// without is taken before the call, so that nothing fails after it: an instance that a layer
+// destroys before it returns an error is destroyed once more by the loader (1.3.239). Without that
+// memory nothing is created, and VK_ERROR_OUT_OF_HOST_MEMORY says so.
 
 #include <vulkan/vulkan.h>
 
@@ -34,21 +35,18 @@ bool EnablesProperties2(const VkInstanceCreateInfo& info) noexcept {
     return false;
 }
 
-std::unique_ptr<Instance> MakeInstance(const VkInstanceCreateInfo& info, VkInstance handle,
-                                       PFN_vkGetInstanceProcAddr next,
-                                       PFN_GetPhysicalDeviceProcAddr next_physical) noexcept {
-    std::unique_ptr<Instance> instance(new (std::nothrow) Instance);
-    if (instance == nullptr) return nullptr;
-    instance->handle = handle;
-    instance->dt.Load(handle, next);
-    instance->next_physical_device_proc_addr = next_physical;
-    instance->epoch = ForkEpoch();
-    instance->settings = ReadInstanceSettings(info);
+void Describe(Instance& instance, const VkInstanceCreateInfo& info, VkInstance handle,
+              PFN_vkGetInstanceProcAddr next,
+              PFN_GetPhysicalDeviceProcAddr next_physical) noexcept {
+    instance.handle = handle;
+    instance.dt.Load(handle, next);
+    instance.next_physical_device_proc_addr = next_physical;
+    instance.epoch = ForkEpoch();
+    instance.settings = ReadInstanceSettings(info);
     if (info.pApplicationInfo != nullptr && info.pApplicationInfo->apiVersion != 0) {
-        instance->api_version = info.pApplicationInfo->apiVersion;
+        instance.api_version = info.pApplicationInfo->apiVersion;
     }
-    instance->has_properties2 = EnablesProperties2(info);
-    return instance;
+    instance.has_properties2 = EnablesProperties2(info);
 }
 
 // Spec: vkCreateInstance. Transparent when: the create info goes down as it came.
@@ -64,18 +62,16 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateInstance(const VkInstanceCreateInfo* pCreat
     const auto create =
         reinterpret_cast<PFN_vkCreateInstance>(next(VK_NULL_HANDLE, "vkCreateInstance"));
     if (create == nullptr) return VK_ERROR_INITIALIZATION_FAILED;
+    std::unique_ptr<Instance> instance(new (std::nothrow) Instance);
+    auto room = InstanceMap::MakeRoom();
+    if (instance == nullptr || !room) return VK_ERROR_OUT_OF_HOST_MEMORY;
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
     const VkResult result = create(pCreateInfo, pAllocator, pInstance);
     if (result != VK_SUCCESS) return result;
 
     EnterLayer();
-    auto instance = MakeInstance(*pCreateInfo, *pInstance, next, next_physical);
-    const auto destroy =
-        reinterpret_cast<PFN_vkDestroyInstance>(next(*pInstance, "vkDestroyInstance"));
-    if (instance == nullptr || !AddInstance(std::move(instance))) {
-        destroy(*pInstance, pAllocator);
-        return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
+    Describe(*instance, *pCreateInfo, *pInstance, next, next_physical);
+    AddInstance(std::move(instance), std::move(room));
     return VK_SUCCESS;
 }
 
@@ -102,18 +98,17 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateDevice(VkPhysicalDevice physicalDevice,
     const auto create =
         reinterpret_cast<PFN_vkCreateDevice>(next_instance(instance->handle, "vkCreateDevice"));
     if (create == nullptr) return VK_ERROR_INITIALIZATION_FAILED;
+    std::unique_ptr<Device> device = Device::Allocate();
+    auto room = DeviceMap::MakeRoom();
+    if (device == nullptr || !room) return VK_ERROR_OUT_OF_HOST_MEMORY;
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
     const VkResult result = create(physicalDevice, pCreateInfo, pAllocator, pDevice);
     if (result != VK_SUCCESS) return result;
 
     // The instance may be the parent's in a forked child; the device is this process's own.
     EnterLayer();
-    auto device = Device::Create(*instance, physicalDevice, *pDevice, next, *pCreateInfo);
-    const auto destroy = reinterpret_cast<PFN_vkDestroyDevice>(next(*pDevice, "vkDestroyDevice"));
-    if (device == nullptr || !AddDevice(std::move(device))) {
-        destroy(*pDevice, pAllocator);
-        return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
+    device->TakeOver(*instance, physicalDevice, *pDevice, next, *pCreateInfo);
+    AddDevice(std::move(device), std::move(room));
     return VK_SUCCESS;
 }
 

@@ -92,7 +92,7 @@ class ProcAddrTest : public testing::Test {
         instance->next_physical_device_proc_addr = NextPhysicalDeviceCommand;
         instance->epoch = ForkEpoch();
         instance->settings.channel = false;
-        EXPECT_TRUE(AddInstance(std::move(instance)));
+        AddInstance(std::move(instance), InstanceMap::MakeRoom());
     }
     ~ProcAddrTest() override { RemoveInstance(instance()); }
 
@@ -104,9 +104,10 @@ class ProcAddrTest : public testing::Test {
         instance.settings.mode = mode;
         instance.settings.channel = channel;
         const VkDeviceCreateInfo info = {};
-        auto made = Device::Create(instance, VK_NULL_HANDLE, device(), NextDeviceCommand, info);
+        auto made = Device::Allocate();
         ASSERT_NE(made, nullptr);
-        ASSERT_TRUE(AddDevice(std::move(made)));
+        made->TakeOver(instance, VK_NULL_HANDLE, device(), NextDeviceCommand, info);
+        AddDevice(std::move(made), DeviceMap::MakeRoom());
     }
 
     Dispatchable instance_word_;
