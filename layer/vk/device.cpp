@@ -94,6 +94,9 @@ void Device::ReadPhysicalDevice(const VkDeviceCreateInfo& info) noexcept {
     ReadDriver(identity, driver_name);
     gates_ = EvaluateGates(info, identity, instance->settings);
     FindMaintenance4(info);
+    has_keyed_mutexes =
+        Lists(info, "VK_KHR_win32_keyed_mutex") || Lists(info, "VK_NV_win32_keyed_mutex");
+    has_tile_memory = Lists(info, "VK_QCOM_tile_memory_heap");
 
     object_limit_ = properties.limits.maxMemoryAllocationCount;
     block_limit_ = object_limit_ - std::min(object_limit_ / 2, kSpareObjects);

@@ -138,6 +138,9 @@ class Device final : public pool::BlockSource {
     DeviceDispatch dt;
     VkPhysicalDeviceProperties properties = {};
     bool has_uuid = false;
+    // An extension is enabled with which memory may come with submissions, or with command buffers.
+    bool has_keyed_mutexes = false;
+    bool has_tile_memory = false;
     uint8_t uuid[VK_UUID_SIZE] = {};
     // VK_KHR_maintenance4 by the name under which it is enabled: requirements without objects.
     PFN_vkGetDeviceBufferMemoryRequirements get_device_buffer_requirements = nullptr;

@@ -16,6 +16,7 @@
 namespace tessera {
 
 #define TESSERA_INSTANCE_COMMANDS(X)          \
+    X(DebugReportMessageEXT)                  \
     X(DestroyInstance)                        \
     X(EnumerateDeviceExtensionProperties)     \
     X(GetPhysicalDeviceImageFormatProperties) \
@@ -24,10 +25,14 @@ namespace tessera {
     X(GetPhysicalDeviceMemoryProperties2KHR)  \
     X(GetPhysicalDeviceProperties)            \
     X(GetPhysicalDeviceProperties2)           \
-    X(GetPhysicalDeviceProperties2KHR)
+    X(GetPhysicalDeviceProperties2KHR)        \
+    X(GetPhysicalDeviceToolProperties)        \
+    X(GetPhysicalDeviceToolPropertiesEXT)     \
+    X(SubmitDebugUtilsMessageEXT)
 
 #define TESSERA_DEVICE_COMMANDS(X)                  \
     X(AllocateMemory)                               \
+    X(BeginCommandBuffer)                           \
     X(BindAccelerationStructureMemoryNV)            \
     X(BindBufferMemory)                             \
     X(BindBufferMemory2)                            \
@@ -67,6 +72,9 @@ namespace tessera {
     X(InvalidateMappedMemoryRanges)                 \
     X(MapMemory)                                    \
     X(QueueBindSparse)                              \
+    X(QueueSubmit)                                  \
+    X(QueueSubmit2)                                 \
+    X(QueueSubmit2KHR)                              \
     X(SetDebugUtilsObjectNameEXT)                   \
     X(SetDebugUtilsObjectTagEXT)                    \
     X(SetDeviceMemoryPriorityEXT)                   \
@@ -74,16 +82,27 @@ namespace tessera {
     X(SetPrivateDataEXT)                            \
     X(UnmapMemory)
 
-// Commands that the oldest headers do not declare: name and type.
-#define TESSERA_LATE_DEVICE_COMMANDS(X)                                                  \
-    X(GetTensorMemoryRequirementsARM, late::PfnGetMemoryRequirements2)                   \
-    X(GetDataGraphPipelineSessionMemoryRequirementsARM, late::PfnGetMemoryRequirements2) \
-    X(MapMemory2, late::PfnMapMemory2)                                                   \
-    X(MapMemory2KHR, late::PfnMapMemory2)                                                \
-    X(UnmapMemory2, late::PfnUnmapMemory2)                                               \
-    X(UnmapMemory2KHR, late::PfnUnmapMemory2)                                            \
-    X(BindTensorMemoryARM, late::PfnBindTensorMemory)                                    \
-    X(BindDataGraphPipelineSessionMemoryARM, late::PfnBindDataGraphPipelineSessionMemory)
+// Commands that the oldest headers do not declare, or only those of other platforms: name and
+// type.
+#define TESSERA_LATE_DEVICE_COMMANDS(X)                                                   \
+    X(GetTensorMemoryRequirementsARM, late::PfnGetMemoryRequirements2)                    \
+    X(GetDataGraphPipelineSessionMemoryRequirementsARM, late::PfnGetMemoryRequirements2)  \
+    X(MapMemory2, late::PfnMapMemory2)                                                    \
+    X(MapMemory2KHR, late::PfnMapMemory2)                                                 \
+    X(UnmapMemory2, late::PfnUnmapMemory2)                                                \
+    X(UnmapMemory2KHR, late::PfnUnmapMemory2)                                             \
+    X(BindTensorMemoryARM, late::PfnBindTensorMemory)                                     \
+    X(BindDataGraphPipelineSessionMemoryARM, late::PfnBindDataGraphPipelineSessionMemory) \
+    X(GetMemoryAndroidHardwareBufferANDROID, late::PfnGetMemoryHandle)                    \
+    X(GetMemoryFdKHR, late::PfnGetMemoryHandle)                                           \
+    X(GetMemoryMetalHandleEXT, late::PfnGetMemoryHandle)                                  \
+    X(GetMemoryNativeBufferOHOS, late::PfnGetMemoryHandle)                                \
+    X(GetMemoryRemoteAddressNV, late::PfnGetMemoryHandle)                                 \
+    X(GetMemoryWin32HandleKHR, late::PfnGetMemoryHandle)                                  \
+    X(GetMemoryZirconHandleFUCHSIA, late::PfnGetMemoryHandle)                             \
+    X(GetMemoryWin32HandleNV, late::PfnGetMemoryWin32HandleNV)                            \
+    X(ExportMetalObjectsEXT, late::PfnExportMetalObjects)                                 \
+    X(CmdBindTileMemoryQCOM, late::PfnCmdBindTileMemory)
 
 struct InstanceDispatch {
     PFN_vkGetInstanceProcAddr GetInstanceProcAddr = nullptr;

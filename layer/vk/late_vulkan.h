@@ -25,6 +25,7 @@ inline constexpr int kImportScreenBufferInfo = 1000529002;
 inline constexpr int kImportNativeBufferInfo = 1000452003;
 inline constexpr int kDescriptorHeapFeatures = 1000135009;
 inline constexpr int kLayerSettingsCreateInfo = 1000496000;
+inline constexpr int kTileMemoryBindInfo = 1000547003;
 
 inline constexpr VkMemoryAllocateFlags kMemoryAllocateZeroInitializeBit = 0x8;
 inline constexpr VkMemoryHeapFlags kMemoryHeapTileMemoryBit = 0x8;
@@ -101,6 +102,51 @@ struct BindDataGraphPipelineSessionMemoryInfo {
 };
 using PfnBindDataGraphPipelineSessionMemory =
     VkResult(VKAPI_PTR*)(VkDevice, uint32_t, const BindDataGraphPipelineSessionMemoryInfo*);
+
+// What vkGetMemoryFdKHR and its siblings are given starts so; what follows says what is wanted.
+struct MemoryGetInfo {
+    VkStructureType sType;
+    const void* pNext;
+    VkDeviceMemory memory;
+};
+using PfnGetMemoryHandle = VkResult(VKAPI_PTR*)(VkDevice, const MemoryGetInfo*, void*);
+
+// VK_NV_external_memory_win32; declared by the headers of another platform only, as the next two.
+using PfnGetMemoryWin32HandleNV = VkResult(VKAPI_PTR*)(VkDevice, VkDeviceMemory, VkFlags, void**);
+
+// VK_KHR_win32_keyed_mutex and VK_NV_win32_keyed_mutex: chained to a submission.
+struct KeyedMutexInfo {
+    VkStructureType sType;
+    const void* pNext;
+    uint32_t acquireCount;
+    const VkDeviceMemory* pAcquireSyncs;
+    const uint64_t* pAcquireKeys;
+    const uint32_t* pAcquireTimeouts;
+    uint32_t releaseCount;
+    const VkDeviceMemory* pReleaseSyncs;
+    const uint64_t* pReleaseKeys;
+};
+
+// VK_EXT_metal_objects.
+struct ExportMetalObjectsInfo {
+    VkStructureType sType;
+    const void* pNext;
+};
+struct ExportMetalBufferInfo {
+    VkStructureType sType;
+    const void* pNext;
+    VkDeviceMemory memory;
+    void* mtlBuffer;
+};
+using PfnExportMetalObjects = void(VKAPI_PTR*)(VkDevice, ExportMetalObjectsInfo*);
+
+// VK_QCOM_tile_memory_heap.
+struct TileMemoryBindInfo {
+    VkStructureType sType;
+    const void* pNext;
+    VkDeviceMemory memory;
+};
+using PfnCmdBindTileMemory = void(VKAPI_PTR*)(VkCommandBuffer, const TileMemoryBindInfo*);
 
 // VK_EXT_descriptor_heap: only the head matters, whose first feature is descriptorHeap.
 struct DescriptorHeapFeatures {

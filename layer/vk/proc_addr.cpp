@@ -41,11 +41,28 @@ PFN_vkVoidFunction FindDeviceBaseHook(const char* name) noexcept {
 // Hooks of a device that pools, or whose calls are counted for readers.
 PFN_vkVoidFunction FindDeviceHook(const char* name) noexcept {
     return FindInAny(name, AllocateHooks(), MapHooks(), BindHooks(), SparseHooks(),
-                     RequirementHooks(), PrivateDataHooks(), NamingHooks(), QueryHooks());
+                     RequirementHooks(), PrivateDataHooks(), NamingHooks(), QueryHooks(),
+                     ExportHooks());
+}
+
+// Hooks that only some devices have. Without a device, of any of them.
+PFN_vkVoidFunction FindSelectiveHook(const char* name, const Device* device) noexcept {
+    for (const HookList& list : {KeyedMutexHooks(), TileMemoryHooks()}) {
+        if (device != nullptr && !(device->*list.only_if && device->pools_memory())) continue;
+        if (const PFN_vkVoidFunction hook = FindInAny(name, list)) return hook;
+    }
+    return nullptr;
+}
+PFN_vkVoidFunction FindAnySelectiveHook(const char* name) noexcept {
+    return FindSelectiveHook(name, nullptr);
 }
 
 PFN_vkVoidFunction FindPhysicalDeviceHook(const char* name) noexcept {
-    return FindInAny(name, DeviceLifecycleHooks(), PhysicalDeviceHooks());
+    return FindInAny(name, DeviceLifecycleHooks(), PhysicalDeviceHooks(), ToolHooks());
+}
+
+PFN_vkVoidFunction FindMessageHook(const char* name) noexcept {
+    return FindInAny(name, MessageHooks());
 }
 
 }  // namespace
@@ -57,7 +74,8 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL GetDeviceProcAddr(VkDevice device,
     if (next == nullptr) return nullptr;
     if (const PFN_vkVoidFunction hook = FindDeviceBaseHook(pName)) return hook;
     if (!d.NeedsHooks()) return next;
-    const PFN_vkVoidFunction hook = FindDeviceHook(pName);
+    if (const PFN_vkVoidFunction hook = FindDeviceHook(pName)) return hook;
+    const PFN_vkVoidFunction hook = FindSelectiveHook(pName, &d);
     return hook != nullptr ? hook : next;
 }
 
@@ -74,7 +92,8 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL GetInstanceProcAddr(VkInstance instance
     if (object == nullptr) return nullptr;
     const PFN_vkVoidFunction next = object->dt.GetInstanceProcAddr(instance, pName);
     if (next == nullptr) return nullptr;
-    for (auto* find : {FindPhysicalDeviceHook, FindDeviceBaseHook, FindDeviceHook}) {
+    for (auto* find : {FindPhysicalDeviceHook, FindMessageHook, FindDeviceBaseHook, FindDeviceHook,
+                       FindAnySelectiveHook}) {
         if (const PFN_vkVoidFunction hook = find(pName)) return hook;
     }
     return next;
@@ -88,8 +107,10 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL GetPhysicalDeviceProcAddr(VkInstance in
         return object->dt.GetInstanceProcAddr(instance, pName) != nullptr ? hook : nullptr;
     }
     // Not a physical device's command, as far as this layer is concerned.
-    if (FindInAny(pName, HookList{kInstanceGateway, 1}, InstanceHooks()) != nullptr ||
-        FindDeviceBaseHook(pName) != nullptr || FindDeviceHook(pName) != nullptr) {
+    if (FindInAny(pName, HookList{kInstanceGateway, 1}, InstanceHooks(), MessageHooks()) !=
+            nullptr ||
+        FindDeviceBaseHook(pName) != nullptr || FindDeviceHook(pName) != nullptr ||
+        FindAnySelectiveHook(pName) != nullptr) {
         return nullptr;
     }
     if (object->next_physical_device_proc_addr == nullptr) return nullptr;

@@ -33,26 +33,36 @@ constexpr uint32_t HashName(const char* name) noexcept {
     return hash;
 }
 
+class Device;
+
 // The hooks of one topic. Each intercept file defines its own list; proc_addr.cpp searches them.
 struct HookList {
     const Hook* hooks;
     size_t count;
+    // If set, only devices of which this is true have these hooks.
+    bool Device::*only_if = nullptr;
 };
 
-// Commands of a device. All of them are hooked on a device that pools.
+// Commands of a device. All of them are hooked on a device that pools, but for those of a list that
+// says for which devices it is.
 HookList AllocateHooks() noexcept;
 HookList BindHooks() noexcept;
+HookList ExportHooks() noexcept;
+HookList KeyedMutexHooks() noexcept;
 HookList MapHooks() noexcept;
 HookList NamingHooks() noexcept;
 HookList PrivateDataHooks() noexcept;
 HookList QueryHooks() noexcept;
 HookList RequirementHooks() noexcept;
 HookList SparseHooks() noexcept;
+HookList TileMemoryHooks() noexcept;
 
 // Commands of an instance, of a physical device (those that make devices among them), and the end
 // of a device.
 HookList InstanceHooks() noexcept;
+HookList MessageHooks() noexcept;
 HookList PhysicalDeviceHooks() noexcept;
+HookList ToolHooks() noexcept;
 HookList DeviceLifecycleHooks() noexcept;
 HookList DeviceEndHooks() noexcept;
 

@@ -46,6 +46,7 @@ constexpr Gate Ext(const char* name) {
     X(EnumeratePhysicalDeviceGroups, kInstance, Core(1, 1))                          \
     X(CreateDebugUtilsMessengerEXT, kInstance, Ext("VK_EXT_debug_utils"))            \
     X(DestroyDebugUtilsMessengerEXT, kInstance, Ext("VK_EXT_debug_utils"))           \
+    X(DebugReportMessageEXT, kInstance, Ext("VK_EXT_debug_report"))                  \
     X(CreateDevice, kPhysicalDevice, Core(1, 0))                                     \
     X(EnumerateDeviceExtensionProperties, kPhysicalDevice, Core(1, 0))               \
     X(GetPhysicalDeviceProperties, kPhysicalDevice, Core(1, 0))                      \
@@ -150,6 +151,16 @@ constexpr Gate Ext(const char* name) {
     X(CmdCopyImageToBuffer, kDevice, Core(1, 0))                                     \
     X(CmdPipelineBarrier, kDevice, Core(1, 0))                                       \
     X(QueueSubmit2, kDevice, Core(1, 3))                                             \
+    X(GetMemoryWin32HandleKHR, kDevice, Ext("VK_KHR_external_memory_win32"))         \
+    X(GetMemoryWin32HandleNV, kDevice, Ext("VK_NV_external_memory_win32"))           \
+    X(GetMemoryRemoteAddressNV, kDevice, Ext("VK_NV_external_memory_rdma"))          \
+    X(GetMemoryZirconHandleFUCHSIA, kDevice, Ext("VK_FUCHSIA_external_memory"))      \
+    X(GetMemoryMetalHandleEXT, kDevice, Ext("VK_EXT_external_memory_metal"))         \
+    X(GetMemoryNativeBufferOHOS, kDevice, Ext("VK_OHOS_external_memory"))            \
+    X(GetMemoryAndroidHardwareBufferANDROID, kDevice,                                \
+      Ext("VK_ANDROID_external_memory_android_hardware_buffer"))                     \
+    X(ExportMetalObjectsEXT, kDevice, Ext("VK_EXT_metal_objects"))                   \
+    X(CmdBindTileMemoryQCOM, kDevice, Ext("VK_QCOM_tile_memory_heap"))               \
     X(GetMemoryFdKHR, kDevice, Ext("VK_KHR_external_memory_fd"))                     \
     X(GetMemoryFdPropertiesKHR, kDevice, Ext("VK_KHR_external_memory_fd"))           \
     X(GetMemoryHostPointerPropertiesEXT, kDevice, Ext("VK_EXT_external_memory_host")) \

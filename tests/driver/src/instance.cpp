@@ -19,10 +19,13 @@ namespace {
 
 constexpr uint32_t kInterfaceVersion = 5;
 
-constexpr const char* kInstanceExtensions[] = {
-    "VK_KHR_get_physical_device_properties2", "VK_KHR_device_group_creation",
-    "VK_KHR_external_fence_capabilities",     "VK_KHR_external_memory_capabilities",
-    "VK_KHR_external_semaphore_capabilities", "VK_EXT_debug_utils"};
+constexpr const char* kInstanceExtensions[] = {"VK_KHR_get_physical_device_properties2",
+                                               "VK_KHR_device_group_creation",
+                                               "VK_KHR_external_fence_capabilities",
+                                               "VK_KHR_external_memory_capabilities",
+                                               "VK_KHR_external_semaphore_capabilities",
+                                               "VK_EXT_debug_utils",
+                                               "VK_EXT_debug_report"};
 
 // The control wins over the environment; both are read when an instance is made, so that a process
 // can have one device after the other.

@@ -198,4 +198,33 @@ static const VkStructureType VK_STRUCTURE_TYPE_BIND_DATA_GRAPH_PIPELINE_SESSION_
 static const VkObjectType VK_OBJECT_TYPE_DATA_GRAPH_PIPELINE_SESSION_ARM = (VkObjectType)1000507000;
 #endif
 
+// Of other platforms, whose headers are not there, or too new: only as much as shows the memory.
+// The structures of all the exporting commands start like this one.
+typedef struct MockMemoryGetInfo {
+    VkStructureType sType;
+    const void* pNext;
+    VkDeviceMemory memory;
+} MockMemoryGetInfo;
+
+// VkExportMetalObjectsInfoEXT has no members of its own; VkExportMetalBufferInfoEXT has these.
+typedef struct MockExportMetalInfo {
+    VkStructureType sType;
+    const void* pNext;
+    VkDeviceMemory memory;
+    void* mtlBuffer;
+} MockExportMetalInfo;
+
+typedef VkResult(VKAPI_PTR* MockExportCommand)(VkDevice device, const MockMemoryGetInfo* pInfo,
+                                               void* pHandle);
+typedef MockExportCommand PFN_vkGetMemoryAndroidHardwareBufferANDROID;
+typedef MockExportCommand PFN_vkGetMemoryMetalHandleEXT;
+typedef MockExportCommand PFN_vkGetMemoryNativeBufferOHOS;
+typedef MockExportCommand PFN_vkGetMemoryWin32HandleKHR;
+typedef MockExportCommand PFN_vkGetMemoryZirconHandleFUCHSIA;
+typedef VkResult(VKAPI_PTR* PFN_vkGetMemoryWin32HandleNV)(VkDevice device, VkDeviceMemory memory,
+                                                          VkFlags handleType, void** pHandle);
+typedef void(VKAPI_PTR* PFN_vkExportMetalObjectsEXT)(VkDevice device, MockExportMetalInfo* pInfo);
+typedef void(VKAPI_PTR* PFN_vkCmdBindTileMemoryQCOM)(VkCommandBuffer commandBuffer,
+                                                     const MockMemoryGetInfo* pInfo);
+
 #endif  // TESSERA_TESTS_DRIVER_LATE_VULKAN_H

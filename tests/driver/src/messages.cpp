@@ -8,6 +8,25 @@
 
 namespace tessera::mock {
 
+// The memory that a message names may be of any device of the instance.
+VKAPI_ATTR void VKAPI_CALL DebugReportMessageEXT(VkInstance instance, VkDebugReportFlagsEXT,
+                                                 VkDebugReportObjectTypeEXT objectType,
+                                                 uint64_t object, size_t, int32_t, const char*,
+                                                 const char*) {
+    Call call(Command::kDebugReportMessageEXT);
+    StateLock lock;
+    call.Require(object != 0 || objectType == VK_DEBUG_REPORT_OBJECT_TYPE_UNKNOWN_EXT,
+                 "VUID-vkDebugReportMessageEXT-object-01241", "no object of a type");
+    if (objectType != VK_DEBUG_REPORT_OBJECT_TYPE_DEVICE_MEMORY_EXT) return;
+    bool alive = false;
+    for (Device* device : TheRegistry().devices) {
+        alive |= device->instance == &Of(instance) &&
+                 IsAliveLocked(*device, VK_OBJECT_TYPE_DEVICE_MEMORY, object);
+    }
+    call.Require(alive, "VUID-vkDebugReportMessageEXT-objectType-01498",
+                 Text("memory ", Hex{object}, " is not alive on any device"));
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL CreateDebugUtilsMessengerEXT(
     VkInstance instance, const VkDebugUtilsMessengerCreateInfoEXT* pCreateInfo,
     const VkAllocationCallbacks*, VkDebugUtilsMessengerEXT* pMessenger) {

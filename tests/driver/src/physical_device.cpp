@@ -275,13 +275,18 @@ VKAPI_ATTR void VKAPI_CALL GetPhysicalDeviceExternalSemaphoreProperties(
     pExternalSemaphoreProperties->externalSemaphoreFeatures = 0;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL GetPhysicalDeviceToolProperties(VkPhysicalDevice,
-                                                               uint32_t* pToolCount,
-                                                               VkPhysicalDeviceToolProperties*) {
+VKAPI_ATTR VkResult VKAPI_CALL GetPhysicalDeviceToolProperties(
+    VkPhysicalDevice, uint32_t* pToolCount, VkPhysicalDeviceToolProperties* out) {
     Call call(Command::kGetPhysicalDeviceToolProperties);
     if (call.failed()) return call.result();
-    *pToolCount = 0;
-    return VK_SUCCESS;
+    // As a driver with a profiler of its own built in, and another one switched on.
+    return FillArray(2, pToolCount, out, [](VkPhysicalDeviceToolProperties& tool, uint32_t i) {
+        CopyName(tool.name, sizeof tool.name, i == 0 ? "Mock tracer" : "Mock profiler");
+        CopyName(tool.version, sizeof tool.version, "1");
+        tool.purposes = i == 0 ? VK_TOOL_PURPOSE_TRACING_BIT : VK_TOOL_PURPOSE_PROFILING_BIT;
+        CopyName(tool.description, sizeof tool.description, "A tool of the mock driver");
+        CopyName(tool.layer, sizeof tool.layer, "");
+    });
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL

@@ -18,7 +18,8 @@ namespace {
 std::vector<Hook> AllHooks() {
     std::vector<Hook> all;
     for (const HookList& list :
-         {AllocateHooks(), BindHooks(), MapHooks(), NamingHooks(), PrivateDataHooks(), QueryHooks(),
+         {ExportHooks(), KeyedMutexHooks(), TileMemoryHooks(), MessageHooks(), ToolHooks(),
+          AllocateHooks(), BindHooks(), MapHooks(), NamingHooks(), PrivateDataHooks(), QueryHooks(),
           RequirementHooks(), SparseHooks(), InstanceHooks(), PhysicalDeviceHooks(),
           DeviceLifecycleHooks(), DeviceEndHooks()}) {
         EXPECT_GT(list.count, 0u);
@@ -57,6 +58,22 @@ TEST(Hooks, EveryCommandThatCanCarryAPooledHandleIsHookedByAllItsNames) {
     const std::set<std::string> hooked = Names();
     for (const char* name : {
              "vkAllocateMemory",
+             "vkGetMemoryFdKHR",
+             "vkGetMemoryWin32HandleKHR",
+             "vkGetMemoryWin32HandleNV",
+             "vkGetMemoryRemoteAddressNV",
+             "vkGetMemoryAndroidHardwareBufferANDROID",
+             "vkGetMemoryZirconHandleFUCHSIA",
+             "vkGetMemoryMetalHandleEXT",
+             "vkGetMemoryNativeBufferOHOS",
+             "vkExportMetalObjectsEXT",
+             "vkCmdBindTileMemoryQCOM",
+             "vkBeginCommandBuffer",
+             "vkQueueSubmit",
+             "vkQueueSubmit2",
+             "vkQueueSubmit2KHR",
+             "vkSubmitDebugUtilsMessageEXT",
+             "vkDebugReportMessageEXT",
              "vkFreeMemory",
              "vkMapMemory",
              "vkUnmapMemory",
@@ -113,9 +130,21 @@ TEST(Hooks, EveryFormOfARequirementQueryIsHooked) {
 
 TEST(Hooks, WhatRunsPerDrawIsNotHooked) {
     const std::set<std::string> hooked = Names();
-    for (const char* name : {"vkQueueSubmit", "vkCmdDraw", "vkCmdBindDescriptorSets",
-                             "vkBeginCommandBuffer", "vkUpdateDescriptorSets"}) {
+    for (const char* name : {"vkCmdDraw", "vkCmdBindDescriptorSets", "vkUpdateDescriptorSets"}) {
         EXPECT_EQ(hooked.count(name), 0u) << name;
+    }
+}
+
+TEST(Hooks, WhatRunsPerFrameIsHookedOnSomeDevicesOnly) {
+    std::set<std::string> selective;
+    for (const HookList& list : {KeyedMutexHooks(), TileMemoryHooks()}) {
+        EXPECT_NE(list.only_if, nullptr);
+        for (size_t i = 0; i < list.count; ++i)
+            selective.insert(list.hooks[i].name);
+    }
+    for (const char* name :
+         {"vkQueueSubmit", "vkQueueSubmit2", "vkQueueSubmit2KHR", "vkBeginCommandBuffer"}) {
+        EXPECT_EQ(selective.count(name), 1u) << name;
     }
 }
 
