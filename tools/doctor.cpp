@@ -117,6 +117,12 @@ class Doctor {
         } else if (std::none_of(devices_.begin(), devices_.end(),
                                 [](const Json& device) { return device["works"] == true; })) {
             Say(Level::kError, "device", "No device works with the layer.");
+        } else {
+            Say(Level::kNote, "application",
+                "An application that misbehaves only with the layer may take fresh memory to be "
+                "zero, as old ones do.",
+                "Try TESSERA_ZERO=reuse first, then TESSERA_MODE=off; the user guide says what to "
+                "make of it.");
         }
     }
 

@@ -54,6 +54,7 @@ struct Choice {
 };
 
 constexpr Choice<Mode> kModes[] = {{"pool", Mode::kPool}, {"off", Mode::kOff}};
+constexpr Choice<Zero> kZeroes[] = {{"off", Zero::kOff}, {"reuse", Zero::kReuse}};
 constexpr Choice<bool> kSwitch[] = {{"on", true},     {"off", false}, {"true", true},
                                     {"false", false}, {"1", true},    {"0", false}};
 constexpr Choice<LogLevel> kLogLevels[] = {{"off", LogLevel::kOff},
@@ -108,6 +109,9 @@ constexpr SettingInfo kTable[] = {
      [](Settings& s, std::string_view v) noexcept {
          return SetChoice<bool>(kSwitch, v, s.page_align);
      }},
+    {"zero", SettingKind::kChoice, "off, reuse", "off",
+     "Whether memory that the application can map is cleared before it is given out again.",
+     [](Settings& s, std::string_view v) noexcept { return SetChoice<Zero>(kZeroes, v, s.zero); }},
     {"log_level", SettingKind::kChoice, "off, error, warning, info, debug", "warning",
      "Which log lines are written.",
      [](Settings& s, std::string_view v) noexcept {

@@ -54,6 +54,12 @@ inline constexpr size_t kMaxSettingPathBytes = 4096;
 // Whether allocations are pooled, or all passed on untouched and only counted.
 enum class Mode : uint8_t { kPool, kOff };
 
+// Which memory that the host can see is filled with zeroes before the application gets it.
+enum class Zero : uint8_t {
+    kOff,    // none: it holds what the driver or an earlier allocation left there
+    kReuse,  // what an earlier allocation may have left something in
+};
+
 // What the user asked for. The initialisers are the defaults. Trivially destructible, so that a
 // copy may be kept in a global.
 struct Settings {
@@ -72,6 +78,9 @@ struct Settings {
 
     // Whether allocations in host-visible memory types start on a page of their own.
     bool page_align = false;
+
+    // Fresh memory of most drivers is zero, and old applications lean on it.
+    Zero zero = Zero::kOff;
 
     LogLevel log_level = LogLevel::kWarning;
 

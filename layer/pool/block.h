@@ -26,6 +26,7 @@ struct Block {
     uint32_t index = 0;       // its number in the arena, and in the nodes of its ranges
     Units size;               // whole units of it
     Units live;               // in slots
+    Units used;               // no slot ever lay behind this
     uint32_t live_slots = 0;  // the block is empty when this is 0
     NodeId whole = kNoNode;   // while empty: its one free range
     Block* older = nullptr;   // while empty, or given up: neighbours in a BlockList

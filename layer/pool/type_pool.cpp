@@ -94,7 +94,9 @@ inline void TypePool::Describe(Arena& arena, NodeId node, Placement* placement) 
         .host = block.memory.host != nullptr ? block.memory.host + offset : nullptr,
         .offset_bytes = offset,
         .size_bytes = range.size.Bytes(),
+        .reused = range.offset < block.used,
     };
+    block.used = std::max(block.used, range.offset + range.size);
 }
 
 // The free bytes are counted where they change; the largest range has to be asked for.

@@ -59,6 +59,7 @@ struct Placement {
     std::byte* host = nullptr;  // address of the range itself (block mapping + offset), or null
     uint64_t offset_bytes = 0;  // from the start of the block
     uint64_t size_bytes = 0;    // the padded size: at least Request::size_bytes
+    bool reused = false;        // a part of it may hold what an earlier slot left there
 };
 
 enum class PlaceStatus : uint8_t {

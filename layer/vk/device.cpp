@@ -255,6 +255,23 @@ bool Device::NeedsFlush(uint32_t type) const noexcept {
     return (memory_.memoryTypes[type].propertyFlags & kBoth) == VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
 }
 
+void Device::FlushPlace(uint32_t type, const pool::Placement& place) noexcept {
+    if (!NeedsFlush(type)) return;
+    VkMappedMemoryRange range = {};
+    range.sType = VK_STRUCTURE_TYPE_MAPPED_MEMORY_RANGE;
+    range.memory = MakeHandle(place.handle);
+    range.offset = place.offset_bytes;
+    range.size = place.size_bytes;
+    DriverCall timer(*this, TESSERA_CALL_vkFlushMappedMemoryRanges);
+    dt.FlushMappedMemoryRanges(handle, 1, &range);
+}
+
+void Device::ClearReused(uint32_t type, const pool::Placement& place) noexcept {
+    if (instance->settings.zero != Zero::kReuse || !place.reused || place.host == nullptr) return;
+    std::memset(place.host, 0, place.size_bytes);
+    FlushPlace(type, place);
+}
+
 bool Device::Probe() noexcept {
     if (!ProbeRequirements(*this)) return false;
     probed_.store(true, std::memory_order_release);

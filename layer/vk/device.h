@@ -85,6 +85,13 @@ class Device final : public pool::BlockSource {
     // does not answer now: nothing may be placed, since a map could pin it where it does not suit.
     bool EnsureProbed() noexcept { return probed_.load(std::memory_order_acquire) || Probe(); }
 
+    // Makes host writes to a place in memory of `type` reach the device, if that takes a flush.
+    void FlushPlace(uint32_t type, const pool::Placement& place) noexcept;
+
+    // Fills a place with zeroes that somebody used before, if the settings ask for it. Call without
+    // a lock, before the application can see the place.
+    void ClearReused(uint32_t type, const pool::Placement& place) noexcept;
+
     // Gives the empty blocks of every type back to the driver. Returns the bytes.
     uint64_t ReleaseEmptyBlocks() noexcept;
 

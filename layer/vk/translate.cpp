@@ -105,6 +105,7 @@ Outcome Move(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) no
     }
     if (status == pool::PlaceStatus::kNoHostMemory) return Outcome::kNoHostMemory;
     if (status != pool::PlaceStatus::kOk) return Outcome::kNoMemory;
+    device.ClearReused(slot.type_index, place);
     slot.place = place;
     slot.key = request.key;
     slot.alignment_bytes = rule.alignment_bytes;

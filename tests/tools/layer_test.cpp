@@ -116,6 +116,10 @@ TEST_F(CommandWithLayer, DoctorFindsThatItWorksAndLeavesNothingBehind) {
     ASSERT_EQ(report["devices"].size(), 1u);
     EXPECT_EQ(report["devices"][0]["mode"], "pool");
     EXPECT_EQ(report["devices"][0]["memory_types"][0]["served"], "pooled");
+    const std::string text = Tessera({"doctor"}).out;
+    const size_t zero = text.find("TESSERA_ZERO=reuse");
+    EXPECT_NE(zero, std::string::npos) << text;
+    EXPECT_LT(zero, text.find("TESSERA_MODE=off")) << "the likeliest cure first: " << text;
     EXPECT_EQ(Json::parse(Tessera({"ps", "--json"}).out).dump().find("\"process\":\"tessera\""),
               std::string::npos);
 }

@@ -66,6 +66,7 @@ tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& info,
         device.slots.Release(*slot);
         return ReasonOf(status);
     }
+    device.ClearReused(info.memoryTypeIndex, slot->place);
     slot->type_index = info.memoryTypeIndex;
     slot->requested_bytes = info.allocationSize;
     slot->alignment_bytes = rule.alignment_bytes;
@@ -256,14 +257,7 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
 // Host writes that the application never flushed must not reach whoever gets the range next
 // (spec: vkFreeMemory, note on implicit unmapping; vkUnmapMemory does not flush).
 void FlushBeforeReuse(Device& device, const Slot& slot) noexcept {
-    if (!slot.ever_mapped || !device.NeedsFlush(slot.type_index)) return;
-    VkMappedMemoryRange range = {};
-    range.sType = VK_STRUCTURE_TYPE_MAPPED_MEMORY_RANGE;
-    range.memory = MakeHandle(slot.place.handle);
-    range.offset = slot.place.offset_bytes;
-    range.size = slot.place.size_bytes;
-    DriverCall timer(device, TESSERA_CALL_vkFlushMappedMemoryRanges);
-    device.dt.FlushMappedMemoryRanges(device.handle, 1, &range);
+    if (slot.ever_mapped) device.FlushPlace(slot.type_index, slot.place);
 }
 
 void FreeSlot(Device& device, Slot& slot) noexcept {

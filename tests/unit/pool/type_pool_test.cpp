@@ -65,6 +65,28 @@ TEST_F(PoolTest, UsesAFreedPlaceAtOnce) {
     Free(wall);
 }
 
+TEST_F(PoolTest, TellsWhatWasHandedOutBefore) {
+    const Slot first = Allocate(4096);
+    const Slot second = Allocate(4096);
+    EXPECT_FALSE(first.placement.reused);
+    EXPECT_FALSE(second.placement.reused);
+    Free(first);
+    const Slot smaller = Allocate(256);
+    EXPECT_TRUE(smaller.placement.reused);
+    const Slot larger = Allocate(8192);  // behind everything
+    EXPECT_FALSE(larger.placement.reused);
+    Free(larger);
+    const Slot beyond = Allocate(16384);  // begins in what was used, and ends beyond
+    EXPECT_TRUE(beyond.placement.reused);
+    for (const Slot& slot : {second, smaller, beyond})
+        Free(slot);
+    // A block from the driver is fresh, whatever one before it held.
+    pool_->ReleaseEmptyBlocks();
+    const Slot fresh = Allocate(4096);
+    EXPECT_FALSE(fresh.placement.reused);
+    Free(fresh);
+}
+
 TEST_F(PoolTest, HonoursAlignments) {
     const Slot first = Allocate(256);
     for (const uint64_t alignment : {256u, 1024u, 4096u, 65536u, 262144u}) {
