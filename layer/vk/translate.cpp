@@ -63,15 +63,18 @@ enum class Outcome {
     kTooShort,      // the resource would reach into another allocation
 };
 
-// What the range behind the application's resource is when it is only mapped: everything may still
-// be bound there.
+// A range of a slot that is mapped and has to lie in it: what may be bound there stays the same.
 class RangeNeed final : public ResourceNeed {
  public:
-    explicit RangeNeed(uint64_t bytes) noexcept { BindOnly(bytes); }
-    Layout ResourceLayout() noexcept override { return Layout::kOptimal; }
+    RangeNeed(const Slot& slot, uint64_t bytes) noexcept : slot_(slot) { BindOnly(bytes); }
+    Layout ResourceLayout() noexcept override {
+        return slot_.key.kind == pool::Kind::kAny ? Layout::kOptimal : Layout::kLinear;
+    }
 
  private:
-    VkMemoryRequirements Ask() noexcept override { return {0, kMinimumAlignment, 0}; }
+    VkMemoryRequirements Ask() noexcept override { return {0, slot_.alignment_bytes, 0}; }
+
+    const Slot& slot_;
 };
 
 // Places the slot anew so that it suits the resource.
@@ -135,7 +138,7 @@ void Pin(const Device& device, Slot& slot) noexcept {
 }
 
 bool PinCovering(Device& device, Slot& slot, uint64_t offset, uint64_t bytes) noexcept {
-    RangeNeed need(bytes);
+    RangeNeed need(slot, bytes);
     return PinFor(device, slot, offset, need) == Outcome::kPlaced;
 }
 

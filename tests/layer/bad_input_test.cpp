@@ -275,8 +275,16 @@ TEST_F(BadInput, ABindPastTheEndOfAFreshSlotGetsTheRoom) {
     ASSERT_EQ(vkBindBufferMemory(device_, others[0], before, 0), VK_SUCCESS);
     ASSERT_EQ(vkBindBufferMemory(device_, buffer, memory, 256), VK_SUCCESS);
     ASSERT_EQ(vkBindBufferMemory(device_, others[1], after, 0), VK_SUCCESS);
+    // Those that come after it must not get the room either.
+    std::vector<VkDeviceMemory> later;
+    std::vector<VkBuffer> neighbours(std::begin(others), std::end(others));
+    for (int i = 0; i < 32; ++i) {
+        later.push_back(session().Allocate(1024, kLocal));
+        neighbours.push_back(session().MakeBuffer(1024));
+        ASSERT_EQ(vkBindBufferMemory(device_, neighbours.back(), later.back(), 0), VK_SUCCESS);
+    }
     const TesseraMockBinding bound = Where(buffer);
-    for (VkBuffer other : others) {
+    for (VkBuffer other : neighbours) {
         const TesseraMockBinding neighbour = Where(other);
         if (neighbour.memory != bound.memory) continue;
         EXPECT_TRUE(neighbour.offset + neighbour.size_bytes <= bound.offset ||
@@ -284,9 +292,11 @@ TEST_F(BadInput, ABindPastTheEndOfAFreshSlotGetsTheRoom) {
             << "they share memory";
     }
     EXPECT_EQ(Counts(), (Expected{{"bind_out_of_range", 1}}));
-    for (VkBuffer one : {buffer, others[0], others[1]})
+    neighbours.push_back(buffer);
+    for (VkBuffer one : neighbours)
         vkDestroyBuffer(device_, one, nullptr);
-    for (VkDeviceMemory one : {before, memory, after})
+    later.insert(later.end(), {before, memory, after});
+    for (VkDeviceMemory one : later)
         session().Free(one);
     EXPECT_EQ(session().Totals(kLocal).app.live_bytes, 0u) << "counted as it was asked for";
 }
@@ -358,10 +368,19 @@ TEST_F(BadInput, AMapPastTheEndGetsTheRoomOrFails) {
     std::memset(other, 1, 4096);
     std::memset(last, 2, 4096);
     std::memset(data, 7, 65536);
+    std::vector<VkDeviceMemory> later;
+    for (int i = 0; i < 32; ++i) {
+        later.push_back(session().Allocate(4096, kVisible));
+        std::memset(session().Map(later.back()), 3, 4096);
+    }
     for (int i = 0; i < 4096; ++i) {
         ASSERT_EQ(other[i], 1) << i;
         ASSERT_EQ(last[i], 2) << i;
     }
+    for (int i = 0; i < 65536; ++i)
+        ASSERT_EQ(static_cast<char*>(data)[i], 7) << i;
+    for (VkDeviceMemory one : later)
+        session().Free(one);
     vkUnmapMemory(device_, pinned);
     EXPECT_EQ(vkMapMemory(device_, pinned, 0, 65536, 0, &data), VK_ERROR_MEMORY_MAP_FAILED);
     EXPECT_EQ(Counts(), (Expected{{"map_out_of_range", 4}}));

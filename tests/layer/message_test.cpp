@@ -151,6 +151,42 @@ TEST_F(Message, KeepsADriverHandleThatLooksLikeOurs) {
     session_->Free(slot);
 }
 
+// Of a device whose allocations the layer does not see it knows no handle, and takes none away.
+TEST(MessageWithoutHooks, KeepsADriverHandleThatLooksLikeOurs) {
+    SessionOptions options;
+    options.instance_extensions = {VK_EXT_DEBUG_REPORT_EXTENSION_NAME};
+    options.environment = {"TESSERA_MODE=off", "TESSERA_CHANNEL=off"};
+    Session session(options);
+    const uint64_t look_alike = SlotTable::kTag << SlotTable::kTagShift | 12345;
+    session.mock->set_next_handles(VK_OBJECT_TYPE_DEVICE_MEMORY, &look_alike, 1);
+    const VkDeviceMemory memory = session.Allocate(4096, 1);
+    ASSERT_EQ(HandleValue(memory), look_alike);
+    uint64_t seen = 0;
+    VkDebugReportCallbackCreateInfoEXT info = {};
+    info.sType = VK_STRUCTURE_TYPE_DEBUG_REPORT_CALLBACK_CREATE_INFO_EXT;
+    info.flags = VK_DEBUG_REPORT_ERROR_BIT_EXT;
+    info.pUserData = &seen;
+    info.pfnCallback = [](VkDebugReportFlagsEXT, VkDebugReportObjectTypeEXT, uint64_t object,
+                          size_t, int32_t, const char*, const char*, void* user) -> VkBool32 {
+        *static_cast<uint64_t*>(user) = object;
+        return VK_FALSE;
+    };
+    const auto get = [&](const char* name) {
+        return vkGetInstanceProcAddr(session.instance, name);
+    };
+    VkDebugReportCallbackEXT callback = VK_NULL_HANDLE;
+    ASSERT_EQ(reinterpret_cast<PFN_vkCreateDebugReportCallbackEXT>(get(
+                  "vkCreateDebugReportCallbackEXT"))(session.instance, &info, nullptr, &callback),
+              VK_SUCCESS);
+    reinterpret_cast<PFN_vkDebugReportMessageEXT>(get("vkDebugReportMessageEXT"))(
+        session.instance, VK_DEBUG_REPORT_ERROR_BIT_EXT,
+        VK_DEBUG_REPORT_OBJECT_TYPE_DEVICE_MEMORY_EXT, look_alike, 0, 0, "test", "of the test");
+    EXPECT_EQ(seen, look_alike);
+    reinterpret_cast<PFN_vkDestroyDebugReportCallbackEXT>(get("vkDestroyDebugReportCallbackEXT"))(
+        session.instance, callback, nullptr);
+    session.Free(memory);
+}
+
 TEST_F(Message, ReportNamesTheBlockOrNothing) {
     const VkDeviceMemory memory = session_->Allocate(4096, 2);
     Report(memory);

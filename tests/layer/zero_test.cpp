@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The setting `zero`: what an earlier allocation left is cleared before somebody else gets it, for
-// the host and for the device, and nothing else is.
+// The setting `zero` (f14): what an earlier allocation left is cleared before somebody else gets
+// it, for the host and for the device, and nothing else is.
 
 #include <cstring>
 
@@ -142,6 +142,7 @@ TEST(Zero, ASlotThatMovesIsClearedWhereItComesToLie) {
     for (VkDeviceSize i = 0; i < 2 * kSize; ++i)
         ASSERT_EQ(bytes[i], 0) << i;
     EXPECT_EQ(session.Totals(type).moved_slots, 1u);
+    EXPECT_EQ(session.Totals(type).pooled.blocks, 1u);
     session.Free(small);
     session.Free(wall);
 }

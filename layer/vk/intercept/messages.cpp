@@ -33,6 +33,8 @@ struct Search {
 void LookAtDevice(Device& device, void* context) {
     Search& search = *static_cast<Search*>(context);
     if (device.instance != search.instance) return;
+    // Of a device whose allocations the layer does not see, any handle may be the driver's.
+    search.is_drivers |= !device.NeedsHooks();
     const SlotTable::Found found = device.slots.Find(search.memory);
     search.is_drivers |= found.kind == SlotTable::Kind::kForeign;
     if (found.kind != SlotTable::Kind::kLive) return;
