@@ -252,7 +252,14 @@ TEST_F(TileMemory, BeginOfAPrimaryCommandBufferReadsNoInheritance) {
     VkCommandBufferBeginInfo info = {};
     info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
     info.pInheritanceInfo = reinterpret_cast<const VkCommandBufferInheritanceInfo*>(uintptr_t{8});
-    EXPECT_EQ(vkBeginCommandBuffer(commands_, &info), VK_SUCCESS);
+    VkCommandBufferAllocateInfo primary_info = {};
+    primary_info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
+    primary_info.commandPool = pool_;
+    primary_info.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
+    primary_info.commandBufferCount = 1;
+    VkCommandBuffer primary = VK_NULL_HANDLE;
+    ASSERT_EQ(vkAllocateCommandBuffers(session_->device, &primary_info, &primary), VK_SUCCESS);
+    EXPECT_EQ(vkBeginCommandBuffer(primary, &info), VK_SUCCESS);
 }
 
 // Of commands that are no use to defend on a device the driver's own functions are handed out.

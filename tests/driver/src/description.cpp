@@ -206,6 +206,7 @@ Readers TopReaders(Description& d) {
     return {
         {"base", [](const Json&) {}},
         {"name", Into(d.name)},
+        {"group", Into(d.group)},
         {"api_version", [&d](const Json& v) { ReadVersion(v, d); }},
         {"driver", nested("driver", {{"id", Into(d.driver_id)},
                                      {"name", Into(d.driver_name)},

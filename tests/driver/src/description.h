@@ -9,15 +9,15 @@
 //   a path                         a file that holds JSON
 // An empty or missing text means preset:lavapipe_like. A JSON object starts from the preset named
 // by its "base" (lavapipe_like without one) and replaces what it names:
-//   name, api_version ("1.3.239"), driver {id, name, info, version}, device_uuid (32 hex digits),
-//   vendor_id, device_type ("cpu", "discrete", "integrated", "virtual", "other"),
-//   heaps [{size, flags[]}], memory_types [{heap, flags[], charge}], limits {name: number},
-//   alignment {uniform, storage, texel, buffer, device_address, linear_image, optimal_image},
-//   optimal_image_types [index], size_below_alignment, image_size_below_alignment, dedicated
-//   {prefers_from, requires_optimal}, sparse, extensions [name], add_extensions [name], features
-//   [name], add_features [name], budget {percent, other_usage}, handles, handle_seed, cost_ns
-//   {command: ns}, fill (0 to 255), faults [{command, nth, result, sticky}] (see fail_call in
-//   mock_control.h)
+//   name, group (physical devices with one name of a group are linked), api_version ("1.3.239"),
+//   driver {id, name, info, version}, device_uuid (32 hex digits), vendor_id, device_type ("cpu",
+//   "discrete", "integrated", "virtual", "other"), heaps [{size, flags[]}], memory_types [{heap,
+//   flags[], charge}], limits {name: number}, alignment {uniform, storage, texel, buffer,
+//   device_address, linear_image, optimal_image}, optimal_image_types [index],
+//   size_below_alignment, image_size_below_alignment, dedicated {prefers_from, requires_optimal},
+//   sparse, extensions [name], add_extensions [name], features [name], add_features [name], budget
+//   {percent, other_usage}, handles, handle_seed, cost_ns {command: ns}, fill (0 to 255), faults
+//   [{command, nth, result, sticky}] (see fail_call in mock_control.h)
 // Costs and faults are the process's: they are set whenever an instance is created. Sizes are
 // numbers of bytes or strings such as "16MiB". An unknown key, flag or preset is an error: a test
 // must not run on another device than its author thought.
@@ -90,6 +90,7 @@ struct FaultRule {
 
 struct Description {
     std::string name = "Tessera Mock";
+    std::string group;  // devices with the same one form a device group; empty: alone
     uint32_t api_version = VK_MAKE_API_VERSION(0, 1, 3, 239);
     uint32_t driver_id = 0x7E55E7A;  // VkDriverId; this value belongs to no driver
     std::string driver_name = "tessera_mock";

@@ -69,6 +69,26 @@ void MakeQueues(Device& device, const VkDeviceCreateInfo& info) {
     }
 }
 
+// Reads of how many physical devices the device is made.
+void ReadGroup(const Call& call, PhysicalDevice& physical, const VkDeviceCreateInfo& info,
+               Device& device) {
+    auto* group = FindInChain<VkDeviceGroupDeviceCreateInfo>(
+        info.pNext, VK_STRUCTURE_TYPE_DEVICE_GROUP_DEVICE_CREATE_INFO);
+    if (group == nullptr || group->physicalDeviceCount == 0) return;
+    std::set<VkPhysicalDevice> members;
+    for (uint32_t i = 0; i < group->physicalDeviceCount; ++i) {
+        call.Require(members.insert(group->pPhysicalDevices[i]).second,
+                     "VUID-VkDeviceGroupDeviceCreateInfo-pPhysicalDevices-00375",
+                     "a physical device is named twice");
+        call.Require(Of(group->pPhysicalDevices[i]).IsLinkedWith(physical),
+                     "VUID-VkDeviceGroupDeviceCreateInfo-pPhysicalDevices-00376",
+                     "the physical devices are not of one group");
+    }
+    call.Require(members.contains(physical.handle()), "",
+                 "the physical device that the device is created from is not in its group");
+    device.members = group->physicalDeviceCount;
+}
+
 // A queue is named by its family, its index and the flags that it was created with.
 VkQueue FindQueue(const Call& call, uint32_t family, uint32_t index,
                   VkDeviceQueueCreateFlags flags) {
@@ -109,6 +129,7 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateDevice(VkPhysicalDevice physicalDevice,
         auto* report = reinterpret_cast<const VkDeviceDeviceMemoryReportCreateInfoEXT*>(item);
         device->memory_listeners.push_back({report->pfnUserCallback, report->pUserData});
     }
+    ReadGroup(call, physical, *pCreateInfo, *device);
     MakeQueues(*device, *pCreateInfo);
     call.Enter();
     StateLock lock;

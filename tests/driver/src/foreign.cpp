@@ -3,7 +3,8 @@
 // Commands of other platforms and of extensions that this driver does not really have, but that
 // take a memory: they exist when a description names their extension, look at the handle, and do
 // nothing else. A layer that invents handles must not let one of its own through here.
-#include "call.h"
+#include "foreign.h"
+
 #include "text.h"
 
 namespace tessera::mock {
@@ -18,7 +19,29 @@ VkResult Export(Command command, VkDevice device, VkDeviceMemory memory) {
     return known ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
+void LookAtMemory(Call& call, VkDeviceMemory memory) {
+    if (memory != VK_NULL_HANDLE) call.UseMemory(memory, Access::kShared);
+}
+
 }  // namespace
+
+void LookAtChain(Call& call, const void* chain) {
+    for (auto* link = static_cast<const VkBaseInStructure*>(chain); link != nullptr;
+         link = link->pNext) {
+        if (link->sType == VK_STRUCTURE_TYPE_TILE_MEMORY_BIND_INFO_QCOM) {
+            LookAtMemory(call, reinterpret_cast<const MockMemoryGetInfo*>(link)->memory);
+        }
+        if (link->sType != VK_STRUCTURE_TYPE_WIN32_KEYED_MUTEX_ACQUIRE_RELEASE_INFO_KHR &&
+            link->sType != VK_STRUCTURE_TYPE_WIN32_KEYED_MUTEX_ACQUIRE_RELEASE_INFO_NV) {
+            continue;
+        }
+        const auto& mutexes = *reinterpret_cast<const MockKeyedMutexInfo*>(link);
+        for (uint32_t i = 0; i < mutexes.acquireCount; ++i)
+            LookAtMemory(call, mutexes.pAcquireSyncs[i]);
+        for (uint32_t i = 0; i < mutexes.releaseCount; ++i)
+            LookAtMemory(call, mutexes.pReleaseSyncs[i]);
+    }
+}
 
 #define TESSERA_MOCK_EXPORT(name)                                                                 \
     VKAPI_ATTR VkResult VKAPI_CALL name(VkDevice device, const MockMemoryGetInfo* pInfo, void*) { \
@@ -54,9 +77,7 @@ VKAPI_ATTR void VKAPI_CALL ExportMetalObjectsEXT(VkDevice device, MockExportMeta
 VKAPI_ATTR void VKAPI_CALL CmdBindTileMemoryQCOM(VkCommandBuffer commandBuffer,
                                                  const MockMemoryGetInfo* pInfo) {
     Call call(Command::kCmdBindTileMemoryQCOM, Of(commandBuffer).device->handle());
-    if (pInfo != nullptr && pInfo->memory != VK_NULL_HANDLE) {
-        call.UseMemory(pInfo->memory, Access::kShared);
-    }
+    if (pInfo != nullptr) LookAtMemory(call, pInfo->memory);
 }
 
 }  // namespace tessera::mock

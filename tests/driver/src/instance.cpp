@@ -185,18 +185,26 @@ VKAPI_ATTR VkResult VKAPI_CALL EnumeratePhysicalDevices(VkInstance instance,
                      [&](VkPhysicalDevice& out, uint32_t i) { out = devices[i]->handle(); });
 }
 
-// One group per physical device: the driver has no linked adapters.
+// Physical devices of one name of a group are linked; every other one is a group of its own.
 VKAPI_ATTR VkResult VKAPI_CALL
 EnumeratePhysicalDeviceGroups(VkInstance instance, uint32_t* pPhysicalDeviceGroupCount,
                               VkPhysicalDeviceGroupProperties* pPhysicalDeviceGroupProperties) {
     Call call(Command::kEnumeratePhysicalDeviceGroups);
     if (call.failed()) return call.result();
-    const auto& devices = Of(instance).physical_devices;
-    return FillArray(devices.size(), pPhysicalDeviceGroupCount, pPhysicalDeviceGroupProperties,
+    std::vector<std::vector<PhysicalDevice*>> groups;
+    for (const auto& device : Of(instance).physical_devices) {
+        auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& members) {
+            return members.front()->IsLinkedWith(*device);
+        });
+        if (group == groups.end()) group = groups.emplace(group);
+        group->push_back(device.get());
+    }
+    return FillArray(groups.size(), pPhysicalDeviceGroupCount, pPhysicalDeviceGroupProperties,
                      [&](VkPhysicalDeviceGroupProperties& out, uint32_t i) {
-                         out.physicalDeviceCount = 1;
-                         out.physicalDevices[0] = devices[i]->handle();
-                         out.subsetAllocation = VK_FALSE;
+                         out.physicalDeviceCount = static_cast<uint32_t>(groups[i].size());
+                         for (size_t j = 0; j < groups[i].size(); ++j)
+                             out.physicalDevices[j] = groups[i][j]->handle();
+                         out.subsetAllocation = groups[i].size() > 1;
                      });
 }
 

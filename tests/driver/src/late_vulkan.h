@@ -206,6 +206,24 @@ typedef struct MockMemoryGetInfo {
     VkDeviceMemory memory;
 } MockMemoryGetInfo;
 
+// VK_KHR_win32_keyed_mutex and VK_NV_win32_keyed_mutex, which agree.
+typedef struct MockKeyedMutexInfo {
+    VkStructureType sType;
+    const void* pNext;
+    uint32_t acquireCount;
+    const VkDeviceMemory* pAcquireSyncs;
+    const uint64_t* pAcquireKeys;
+    const uint32_t* pAcquireTimeouts;
+    uint32_t releaseCount;
+    const VkDeviceMemory* pReleaseSyncs;
+    const uint64_t* pReleaseKeys;
+} MockKeyedMutexInfo;
+
+#if !defined(VK_QCOM_tile_memory_heap)
+static const VkStructureType VK_STRUCTURE_TYPE_TILE_MEMORY_BIND_INFO_QCOM =
+    (VkStructureType)1000547003;
+#endif
+
 // VkExportMetalObjectsInfoEXT has no members of its own; VkExportMetalBufferInfoEXT has these.
 typedef struct MockExportMetalInfo {
     VkStructureType sType;

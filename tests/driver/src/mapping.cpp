@@ -27,6 +27,7 @@ struct MapVuids {
     const char* zero;
     const char* size;
     const char* visible;
+    const char* instances;
 };
 
 constexpr MapVuids kMap = {"memory",
@@ -34,13 +35,15 @@ constexpr MapVuids kMap = {"memory",
                            "VUID-vkMapMemory-offset-00679",
                            "VUID-vkMapMemory-size-00680",
                            "VUID-vkMapMemory-size-00681",
-                           "VUID-vkMapMemory-memory-00682"};
+                           "VUID-vkMapMemory-memory-00682",
+                           "VUID-vkMapMemory-memory-00683"};
 constexpr MapVuids kMap2 = {"VkMemoryMapInfo-memory",
                             "VUID-VkMemoryMapInfo-memory-07958",
                             "VUID-VkMemoryMapInfo-offset-07959",
                             "VUID-VkMemoryMapInfo-size-07960",
                             "VUID-VkMemoryMapInfo-size-07961",
-                            "VUID-VkMemoryMapInfo-memory-07962"};
+                            "VUID-VkMemoryMapInfo-memory-07962",
+                            "VUID-VkMemoryMapInfo-memory-07963"};
 
 // Maps the memory's file at an address of the application's choice, over what
 // is there.
@@ -80,6 +83,9 @@ VkResult Map(Call& call, const MapVuids& vuids, VkDeviceMemory handle, VkDeviceS
     const VkDeviceSize total = memory->size_bytes;
     bool good = call.Require(memory->HostVisible(), vuids.visible,
                              Text("memory type ", memory->type_index, " is not host visible"));
+    good &= call.Require(
+        memory->instances == 1, vuids.instances,
+        Text("memory ", Hex{memory->handle}, " has ", memory->instances, " instances"));
     good &= call.Require(!memory->mapped, vuids.mapped,
                          Text("memory ", Hex{memory->handle}, " is mapped already"));
     good &= call.Require(offset < total, vuids.offset, Text("offset ", offset, " of ", total));

@@ -4,6 +4,7 @@
 // hardware: a full heap is an ordinary error, while asking for more than the specification allows
 // is a violation on top of the error.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "arithmetic.h"
@@ -53,6 +54,13 @@ void ReadFlags(const Call& call, const VkMemoryAllocateInfo& info, Memory& memor
     }
     auto* flags = FindInChain<VkMemoryAllocateFlagsInfo>(
         info.pNext, VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO);
+    const uint32_t everyone = (1u << device.members) - 1;
+    const bool masked = flags != nullptr && flags->flags & VK_MEMORY_ALLOCATE_DEVICE_MASK_BIT;
+    const uint32_t mask = masked ? flags->deviceMask : everyone;
+    const Description& d = *device.description;
+    if (d.heaps[d.types[info.memoryTypeIndex].heap].flags & VK_MEMORY_HEAP_MULTI_INSTANCE_BIT) {
+        memory.instances = std::max(1u, static_cast<uint32_t>(std::popcount(mask & everyone)));
+    }
     if (flags == nullptr) return;
     memory.flags = flags->flags;
     call.Require(!(flags->flags & VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT) ||
@@ -65,9 +73,9 @@ void ReadFlags(const Call& call, const VkMemoryAllocateInfo& info, Memory& memor
     call.Require(!(flags->flags & VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT) ||
                      device.Enabled("zeroInitializeDeviceMemory"),
                  "VUID-VkMemoryAllocateFlagsInfo-flags-10759", "zeroInitializeDeviceMemory is off");
-    call.Require(!(flags->flags & VK_MEMORY_ALLOCATE_DEVICE_MASK_BIT) || flags->deviceMask == 1,
-                 "VUID-VkMemoryAllocateFlagsInfo-deviceMask-00675",
-                 Text("deviceMask is ", flags->deviceMask, " on a device with one member"));
+    call.Require((mask & ~everyone) == 0, "VUID-VkMemoryAllocateFlagsInfo-deviceMask-00675",
+                 Text("deviceMask is ", mask, " on a device with ", device.members, " members"));
+    call.Require(mask != 0, "VUID-VkMemoryAllocateFlagsInfo-deviceMask-00676", "deviceMask is 0");
 }
 
 // Both structures for dedicated memory have the same members after their head.

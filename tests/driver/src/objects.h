@@ -39,6 +39,12 @@ struct PhysicalDevice : Dispatchable {
     Instance* instance = nullptr;
     DescriptionPtr description;
 
+    // Whether both may be members of one logical device.
+    bool IsLinkedWith(const PhysicalDevice& other) const {
+        return this == &other || (instance == other.instance && !description->group.empty() &&
+                                  description->group == other.description->group);
+    }
+
     VkPhysicalDevice handle() {
         return reinterpret_cast<VkPhysicalDevice>(static_cast<Dispatchable*>(this));
     }
@@ -94,6 +100,7 @@ struct Device : Dispatchable {
     std::set<std::string> extensions;  // enabled
     std::set<std::string> features;    // enabled, by member name
     std::vector<std::unique_ptr<Queue>> queues;
+    uint32_t members = 1;  // physical devices that it is made of
     ObjectTable objects;
     std::set<uint64_t> command_buffers;  // handles of the live ones of all pools
     TypeTotals totals{};
@@ -165,6 +172,7 @@ struct CommandBuffer : Dispatchable {
     CommandPool* pool = nullptr;
     State state = State::kInitial;
     bool one_time = false;
+    bool secondary = false;
     std::vector<RecordedCommand> commands;
 
     VkCommandBuffer handle() {

@@ -334,6 +334,21 @@ std::shared_ptr<Description> Vulkan10() {
     return d;
 }
 
+// One of several linked adapters: "preset:linked,preset:linked" is a group of two. Memory in the
+// device's own heap has an instance on each.
+std::shared_ptr<Description> Linked() {
+    auto d = Common("linked", 19);
+    d->type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    d->group = "linked";
+    d->heaps = {{1 * kGiB, VK_MEMORY_HEAP_DEVICE_LOCAL_BIT | VK_MEMORY_HEAP_MULTI_INSTANCE_BIT},
+                {1 * kGiB, 0}};
+    d->types = {{0, kDeviceLocal, 4 * kKiB},
+                {1, kVisible | kCoherent, 4 * kKiB},
+                {0, kDeviceLocal | kVisible | kCoherent, 4 * kKiB}};
+    d->granularity = 1024;
+    return d;
+}
+
 struct Preset {
     const char* name;
     std::shared_ptr<Description> (*make)();
@@ -356,7 +371,8 @@ constexpr Preset kPresets[] = {{"lavapipe_like", LavapipeLike},
                                {"recycled_handles", RecycledHandles},
                                {"slow", Slow},
                                {"refusing", Refusing},
-                               {"vulkan10", Vulkan10}};
+                               {"vulkan10", Vulkan10},
+                               {"linked", Linked}};
 
 }  // namespace
 

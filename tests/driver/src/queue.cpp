@@ -3,6 +3,7 @@
 // Queues execute what is submitted before the submission returns: the simplest machine that is
 // still a legal one. A wait on a semaphore that nobody has signalled is therefore a violation.
 #include "executor.h"
+#include "foreign.h"
 #include "sparse.h"
 
 namespace tessera::mock {
@@ -67,6 +68,8 @@ VKAPI_ATTR VkResult VKAPI_CALL QueueSubmit(VkQueue queue, uint32_t submitCount,
     Call call(Command::kQueueSubmit, target.device->handle());
     if (call.failed()) return call.result();
     call.UseQueue(target);
+    for (uint32_t i = 0; i < submitCount; ++i)
+        LookAtChain(call, pSubmits[i].pNext);
     call.Enter();
     StateLock lock;
     Executor executor(call);
@@ -88,6 +91,8 @@ VKAPI_ATTR VkResult VKAPI_CALL QueueSubmit2(VkQueue queue, uint32_t submitCount,
     Call call(Command::kQueueSubmit2, target.device->handle());
     if (call.failed()) return call.result();
     call.UseQueue(target);
+    for (uint32_t i = 0; i < submitCount; ++i)
+        LookAtChain(call, pSubmits[i].pNext);
     call.Enter();
     StateLock lock;
     call.Require(target.device->Enabled("synchronization2"),

@@ -2,7 +2,7 @@
 //
 // Command pools and the life of a command buffer: initial, recording, executable. What is recorded
 // is in transfer.cpp, when it runs is in queue.cpp.
-#include "call.h"
+#include "foreign.h"
 #include "text.h"
 
 namespace tessera::mock {
@@ -57,6 +57,7 @@ AllocateCommandBuffers(VkDevice device, const VkCommandBufferAllocateInfo* pAllo
         auto buffer = std::make_unique<CommandBuffer>();
         buffer->device = &call.device();
         buffer->pool = pool.get();
+        buffer->secondary = pAllocateInfo->level == VK_COMMAND_BUFFER_LEVEL_SECONDARY;
         pCommandBuffers[i] = buffer->handle();
         call.device().command_buffers.insert(Raw(pCommandBuffers[i]));
         pool->buffers.emplace(buffer.get(), std::move(buffer));
@@ -85,6 +86,10 @@ VKAPI_ATTR VkResult VKAPI_CALL BeginCommandBuffer(VkCommandBuffer commandBuffer,
     CommandBuffer& buffer = Of(commandBuffer);
     Call call(Command::kBeginCommandBuffer, buffer.device->handle());
     if (call.failed()) return call.result();
+    // A primary command buffer inherits nothing, whatever its pointer holds.
+    if (buffer.secondary && pBeginInfo->pInheritanceInfo != nullptr) {
+        LookAtChain(call, pBeginInfo->pInheritanceInfo->pNext);
+    }
     StateLock lock;
     call.Require(buffer.state != CommandBuffer::State::kRecording,
                  "VUID-vkBeginCommandBuffer-commandBuffer-00049", "it is recording already");

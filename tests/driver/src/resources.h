@@ -85,6 +85,7 @@ struct Memory : Object {
     VkDeviceSize size_bytes = 0;
     VkDeviceSize charged_bytes = 0;  // what the heap lost: size_bytes rounded up as described
     VkMemoryAllocateFlags flags = 0;
+    uint32_t instances = 1;  // of its contents, on the physical devices of a device group
     float priority = 0.5f;
     uint64_t dedicated_buffer = 0;  // handle of the only resource that may be bound, or 0
     uint64_t dedicated_image = 0;

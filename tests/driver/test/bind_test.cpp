@@ -117,6 +117,21 @@ TEST(MockBind, ElementsOfABind2AreJudgedEach) {
     ExpectOneViolation(mock, "VUID-VkBindBufferMemoryInfo-buffer-07459");
 }
 
+TEST(MockBind, ElementWithASwapchainNamesNoMemory) {
+    ScopedMock mock("preset:lavapipe_like");
+    Gpu gpu;
+    auto swapchain = Struct<VkBindImageMemorySwapchainInfoKHR>(
+        VK_STRUCTURE_TYPE_BIND_IMAGE_MEMORY_SWAPCHAIN_INFO_KHR);
+    swapchain.swapchain = reinterpret_cast<VkSwapchainKHR>(uintptr_t{0x5A});
+    VkBindImageMemoryInfo info{VK_STRUCTURE_TYPE_BIND_IMAGE_MEMORY_INFO, &swapchain,
+                               gpu.MakeImage(Gpu::ImageInfo(4, 4)), VK_NULL_HANDLE, 0};
+    EXPECT_EQ(vkBindImageMemory2(gpu.device, 1, &info), VK_SUCCESS);
+    EXPECT_EQ(mock.Violations(), "");
+    info.memory = gpu.Allocate(0, 4096);
+    vkBindImageMemory2(gpu.device, 1, &info);
+    ExpectOneViolation(mock, "pNext-01631");
+}
+
 TEST(MockBind, DedicatedMemoryIsForItsResourceAlone) {
     ScopedMock mock("preset:lavapipe_like");
     Gpu gpu;

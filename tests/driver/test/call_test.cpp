@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "gpu.h"
+#include "late_vulkan.h"
 
 namespace tessera::mock {
 namespace {
@@ -72,6 +73,38 @@ TEST(MockCalls, FailingCallChangesNothing) {
     EXPECT_EQ(vkBindBufferMemory(gpu.device, buffer, memory, 0), VK_SUCCESS);
     EXPECT_THROW(gpu.MakeBuffer(64), std::runtime_error);
     EXPECT_EQ(mock->live_objects(gpu.device, VK_OBJECT_TYPE_BUFFER), 1u);
+    EXPECT_EQ(mock.Violations(), "");
+}
+
+TEST(MockCalls, EveryCommandWithAResultCanBeFailed) {
+    ScopedMock mock("preset:lavapipe_like");
+    uint32_t count = 0;
+    for (; mock->result_command(count) != nullptr; ++count) {
+        EXPECT_EQ(mock->fail_call(mock->result_command(count), 1, VK_ERROR_UNKNOWN, 0), 1)
+            << mock->result_command(count);
+    }
+    EXPECT_GE(count, 50u);
+}
+
+// As a driver with maintenance6: every element has its own result, also when the call fails whole.
+TEST(MockCalls, FailingBindTellsEachElement) {
+    ScopedMock mock("preset:lavapipe_like");
+    Gpu gpu;
+    VkResult results[2] = {VK_SUCCESS, VK_SUCCESS};
+    VkBindMemoryStatus status[2] = {};
+    VkBindBufferMemoryInfo infos[2] = {};
+    for (int i = 0; i < 2; ++i) {
+        status[i].sType = static_cast<VkStructureType>(VK_STRUCTURE_TYPE_BIND_MEMORY_STATUS);
+        status[i].pResult = &results[i];
+        infos[i] = {VK_STRUCTURE_TYPE_BIND_BUFFER_MEMORY_INFO, &status[i], gpu.MakeBuffer(64),
+                    gpu.Allocate(0, 64), 0};
+    }
+    mock->fail_call("vkBindBufferMemory2", 1, VK_ERROR_OUT_OF_HOST_MEMORY, 0);
+    EXPECT_EQ(vkBindBufferMemory2(gpu.device, 2, infos), VK_ERROR_OUT_OF_HOST_MEMORY);
+    EXPECT_EQ(results[0], VK_ERROR_OUT_OF_HOST_MEMORY);
+    EXPECT_EQ(results[1], VK_ERROR_OUT_OF_HOST_MEMORY);
+    EXPECT_EQ(vkBindBufferMemory2(gpu.device, 2, infos), VK_SUCCESS);
+    EXPECT_EQ(results[1], VK_SUCCESS);
     EXPECT_EQ(mock.Violations(), "");
 }
 

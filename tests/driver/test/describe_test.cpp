@@ -134,6 +134,60 @@ TEST(MockDescription, EveryPresetIsAMachineThatVulkanAllows) {
     EXPECT_GE(count, 12u);
 }
 
+TEST(MockDescription, LinkedDevicesFormAGroup) {
+    ScopedMock mock("preset:linked,preset:discrete,preset:linked");
+    Gpu gpu;
+    uint32_t count = 0;
+    Check(vkEnumeratePhysicalDeviceGroups(gpu.instance, &count, nullptr), "groups");
+    ASSERT_EQ(count, 2u);
+    VkPhysicalDeviceGroupProperties groups[2] = {};
+    for (auto& group : groups)
+        group.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_GROUP_PROPERTIES;
+    Check(vkEnumeratePhysicalDeviceGroups(gpu.instance, &count, groups), "groups");
+    const VkPhysicalDeviceGroupProperties& linked =
+        groups[groups[0].physicalDeviceCount == 2 ? 0 : 1];
+    ASSERT_EQ(linked.physicalDeviceCount, 2u);
+    EXPECT_TRUE(linked.subsetAllocation);
+
+    auto info =
+        Struct<VkDeviceGroupDeviceCreateInfo>(VK_STRUCTURE_TYPE_DEVICE_GROUP_DEVICE_CREATE_INFO);
+    info.physicalDeviceCount = 2;
+    info.pPhysicalDevices = linked.physicalDevices;
+    const float priority = 1;
+    auto queue = Struct<VkDeviceQueueCreateInfo>(VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO);
+    queue.queueCount = 1;
+    queue.pQueuePriorities = &priority;
+    auto device_info = Struct<VkDeviceCreateInfo>(VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &info);
+    device_info.queueCreateInfoCount = 1;
+    device_info.pQueueCreateInfos = &queue;
+    VkDevice device = VK_NULL_HANDLE;
+    Check(vkCreateDevice(linked.physicalDevices[0], &device_info, nullptr, &device), "device");
+
+    // Memory of the device's own heap has two instances, unless it is asked for on one of them.
+    auto flags = Struct<VkMemoryAllocateFlagsInfo>(VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO);
+    flags.flags = VK_MEMORY_ALLOCATE_DEVICE_MASK_BIT;
+    for (const uint32_t mask : {0b11u, 0b10u, 0b100u}) {
+        flags.deviceMask = mask;
+        VkMemoryAllocateInfo allocate{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, &flags, 64, 2};
+        VkDeviceMemory memory = VK_NULL_HANDLE;
+        Check(vkAllocateMemory(device, &allocate, nullptr, &memory), "vkAllocateMemory");
+        void* data = nullptr;
+        const VkResult mapped = vkMapMemory(device, memory, 0, 64, 0, &data);
+        if (mask == 0b11) {
+            EXPECT_NE(mapped, VK_SUCCESS);
+            ExpectOneViolation(mock, "VUID-vkMapMemory-memory-00683");
+        } else if (mask == 0b10) {
+            EXPECT_EQ(mapped, VK_SUCCESS);
+            EXPECT_EQ(mock.Violations(), "");
+        } else {
+            ExpectOneViolation(mock, "deviceMask-00675");
+        }
+        vkFreeMemory(device, memory, nullptr);
+    }
+    vkDestroyDevice(device, nullptr);
+    EXPECT_EQ(mock.Violations(), "");
+}
+
 TEST(MockDescription, ImagesMayNeedLessThanTheirAlignment) {
     ScopedMock mock("preset:odd_sizes");
     Gpu gpu;

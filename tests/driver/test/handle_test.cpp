@@ -6,6 +6,7 @@
 #include <set>
 
 #include "gpu.h"
+#include "late_vulkan.h"
 
 namespace tessera::mock {
 namespace {
@@ -134,6 +135,43 @@ TEST(MockHandles, UnknownMemoryIsReportedByEveryCommand) {
     gpu.DeviceCommand<PFN_vkSetDebugUtilsObjectNameEXT>("vkSetDebugUtilsObjectNameEXT")(gpu.device,
                                                                                         &name);
     ExpectOneViolation(mock, "objectHandle 0x7e55e4a000001234 was never");
+}
+
+TEST(MockHandles, UnknownMemoryInAChainIsReported) {
+    ScopedMock mock("preset:discrete");
+    Gpu gpu;
+    const VkDeviceMemory foreign = Foreign();
+    MockKeyedMutexInfo mutexes{};
+    mutexes.sType = VK_STRUCTURE_TYPE_WIN32_KEYED_MUTEX_ACQUIRE_RELEASE_INFO_KHR;
+    mutexes.releaseCount = 1;
+    mutexes.pReleaseSyncs = &foreign;
+    auto submit = Struct<VkSubmitInfo>(VK_STRUCTURE_TYPE_SUBMIT_INFO, &mutexes);
+    Check(vkQueueSubmit(gpu.queue, 1, &submit, VK_NULL_HANDLE), "vkQueueSubmit");
+    ExpectOneViolation(mock, "vkQueueSubmit: memory 0x7e55e4a000001234 was never");
+
+    MockMemoryGetInfo tile{};
+    tile.sType = static_cast<VkStructureType>(VK_STRUCTURE_TYPE_TILE_MEMORY_BIND_INFO_QCOM);
+    tile.memory = foreign;
+    auto inheritance = Struct<VkCommandBufferInheritanceInfo>(
+        VK_STRUCTURE_TYPE_COMMAND_BUFFER_INHERITANCE_INFO, &tile);
+    auto begin = Struct<VkCommandBufferBeginInfo>(VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO);
+    begin.pInheritanceInfo = &inheritance;
+    auto pool_info = Struct<VkCommandPoolCreateInfo>(VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO);
+    VkCommandPool pool = VK_NULL_HANDLE;
+    Check(vkCreateCommandPool(gpu.device, &pool_info, nullptr, &pool), "vkCreateCommandPool");
+    for (const auto level : {VK_COMMAND_BUFFER_LEVEL_PRIMARY, VK_COMMAND_BUFFER_LEVEL_SECONDARY}) {
+        VkCommandBufferAllocateInfo info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, nullptr,
+                                         pool, level, 1};
+        VkCommandBuffer commands = VK_NULL_HANDLE;
+        Check(vkAllocateCommandBuffers(gpu.device, &info, &commands), "vkAllocateCommandBuffers");
+        Check(vkBeginCommandBuffer(commands, &begin), "vkBeginCommandBuffer");
+        if (level == VK_COMMAND_BUFFER_LEVEL_PRIMARY) {
+            EXPECT_EQ(mock.Violations(), "");
+        } else {
+            ExpectOneViolation(mock, "vkBeginCommandBuffer: memory 0x7e55e4a000001234 was never");
+        }
+    }
+    vkDestroyCommandPool(gpu.device, pool, nullptr);
 }
 
 TEST(MockHandles, ReportSaysWhatAHandleIs) {

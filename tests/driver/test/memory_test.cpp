@@ -330,6 +330,42 @@ TEST(MockMemory, LeakIsReportedWithTheDevice) {
     EXPECT_EQ(mock.Violations(), "");
 }
 
+TEST(MockMemory, CallbacksAreAskedOnceAndMayHaveNothing) {
+    struct Host {
+        int taken = 0;
+        int given = 0;
+        bool empty = false;
+    } host;
+    VkAllocationCallbacks callbacks{};
+    callbacks.pUserData = &host;
+    callbacks.pfnAllocation = [](void* user, size_t size, size_t, VkSystemAllocationScope) {
+        auto& own = *static_cast<Host*>(user);
+        if (own.empty) return static_cast<void*>(nullptr);
+        ++own.taken;
+        return malloc(size);
+    };
+    callbacks.pfnReallocation = [](void*, void* old, size_t size, size_t, VkSystemAllocationScope) {
+        return realloc(old, size);
+    };
+    callbacks.pfnFree = [](void* user, void* memory) {
+        ++static_cast<Host*>(user)->given;
+        free(memory);
+    };
+    ScopedMock mock("preset:lavapipe_like");
+    Gpu gpu;
+    VkMemoryAllocateInfo info{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, nullptr, 64, 0};
+    VkDeviceMemory memory = VK_NULL_HANDLE;
+    Check(vkAllocateMemory(gpu.device, &info, &callbacks, &memory), "vkAllocateMemory");
+    EXPECT_EQ(host.taken, 1);
+    vkFreeMemory(gpu.device, memory, &callbacks);
+    EXPECT_EQ(host.given, 1);
+    host.empty = true;
+    EXPECT_EQ(vkAllocateMemory(gpu.device, &info, &callbacks, &memory),
+              VK_ERROR_OUT_OF_HOST_MEMORY);
+    EXPECT_EQ(mock->live_objects(gpu.device, VK_OBJECT_TYPE_DEVICE_MEMORY), 0u);
+    EXPECT_EQ(mock.Violations(), "");
+}
+
 TEST(MockMemory, AllocatorMustBeTheSameKindAtBothEnds) {
     ScopedMock mock("preset:tiny");
     Gpu gpu;
