@@ -189,6 +189,17 @@ TEST_F(Defensive, SecondFormSubmissionsRefusePooledMemoryAsAKeyedMutex) {
     }
 }
 
+// Only lazily allocated memory may be asked, and that is never pooled.
+TEST_F(Defensive, CommitmentOfASlotIsItsSize) {
+    Start({});
+    session_->mock->reset_call_counts();
+    VkDeviceSize committed = 0;
+    vkGetDeviceMemoryCommitment(session_->device, live_, &committed);
+    EXPECT_EQ(committed, 4096u);
+    EXPECT_EQ(session_->mock->call_count("vkGetDeviceMemoryCommitment"), 0u);
+    EXPECT_EQ(session_->Channel().devices.back().misuse[TESSERA_MISUSE_wrong_use], 1u);
+}
+
 // One command buffer of a pool.
 class TileMemory : public Defensive {
  protected:
