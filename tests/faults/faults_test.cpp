@@ -118,7 +118,8 @@ TEST(Coverage, EveryInterceptedCommandThatCanFailWasFailed) {
             made[command] += count;
     }
     std::set<std::string> intercepted = {"vkCreateInstance", "vkCreateDevice",
-                                         "vkEnumerateDeviceExtensionProperties"};
+                                         "vkEnumerateDeviceExtensionProperties",
+                                         "vkGetPhysicalDeviceToolProperties"};
     for (const Scenario& scenario : Scenarios()) {
         if (scenario.whole) continue;
         mock::ScopedMock mock(scenario.machine.description);

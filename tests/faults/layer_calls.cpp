@@ -118,7 +118,7 @@ bool FromLayer(void* caller) {
 }
 
 // Counts a call. Returns: whether it must fail; errno is set then.
-bool Refuse(Function function, void* caller) {
+[[maybe_unused]] bool Refuse(Function function, void* caller) {
     if (!watching.load(std::memory_order_relaxed) || not_the_layer > 0) return false;
     if (!FromLayer(caller)) return false;
     const uint64_t nth = counts[function].fetch_add(1) + 1;

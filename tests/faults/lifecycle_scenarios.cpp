@@ -6,9 +6,24 @@
 namespace tessera::faults {
 namespace {
 
+// The layer counts itself among the tools.
+void AskForTools(Application& app) {
+    uint32_t count = 0;
+    app.Call("vkGetPhysicalDeviceToolProperties", Kind::kPlain, [&] {
+        return vkGetPhysicalDeviceToolProperties(app.physical_device, &count, nullptr);
+    });
+    VkPhysicalDeviceToolProperties tool = {};
+    tool.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TOOL_PROPERTIES;
+    app.Call("vkGetPhysicalDeviceToolProperties", Kind::kPlain, [&] {
+        count = 1;
+        return vkGetPhysicalDeviceToolProperties(app.physical_device, &count, &tool);
+    });
+}
+
 // One instance, one device, one allocation.
 void ComeAndGo(Application& app) {
     app.MakeInstance();
+    AskForTools(app);
     app.MakeDevice();
     app.Free(app.Pooled(4096, 1));
     app.CheckNumbers();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Scenarios of memory alone: allocating, mapping, growing, giving back, and what goes through.
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -178,6 +179,20 @@ void LookAlikes(Application& app) {
         app.Free(memory);
 }
 
+// A range that is given out again is cleared, as a setting asks.
+void ReusedMemory(Application& app) {
+    for (const uint32_t type : {1u, 2u}) {
+        for (int i = 0; i < 3; ++i) {
+            const VkDeviceMemory memory = app.Pooled(4 * kKiB, type);
+            if (std::byte* bytes = app.Map(memory)) {
+                EXPECT_EQ(bytes[7], std::byte{0});
+                bytes[7] = std::byte{1};
+            }
+            app.Free(memory);
+        }
+    }
+}
+
 // Every arena is a block of its own, and host memory: priorities, addresses, types.
 void Arenas(Application& app) {
     VkMemoryAllocateFlagsInfo flags = {};
@@ -222,6 +237,7 @@ std::vector<Scenario> MemoryScenarios() {
           {"VK_KHR_external_memory_fd"}},
          PassThrough},
         {"look_alikes", look_alikes, LookAlikes},
+        {"reused_memory", {"preset:noncoherent", {"TESSERA_ZERO=reuse"}}, ReusedMemory},
         {"arenas", {"preset:discrete", {}, {}, {}, false, true}, Arenas},
     };
 }

@@ -48,6 +48,10 @@ constexpr Row kDriverRows[] = {
      Verdict::kAbsorbed},
     {"vkCreateBuffer", "vkAllocateMemory", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
     {"vkCreateImage", "vkAllocateMemory", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
+    // Clearing what is given out again is a favour to applications that lean on more than Vulkan
+    // says.
+    {"vkFlushMappedMemoryRanges", "vkAllocateMemory", kAnyKind, Verdict::kAbsorbed,
+     Verdict::kAbsorbed},
     // What was mapped and is not coherent is flushed when it is freed.
     {"vkFlushMappedMemoryRanges", "vkFreeMemory", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
 };
@@ -66,6 +70,8 @@ constexpr Row kHostRows[] = {
     {"", "vkCreateBuffer", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
     {"", "vkFree*", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
     {"", "vkDestroy*", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
+    {"", "vkGetPhysicalDeviceToolProperties", kAnyKind, Verdict::kToldAsHostFull,
+     Verdict::kToldAsHostFull},
     {"", "vkGet*", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
     {"", "vkEnumerate*", kAnyKind, Verdict::kAbsorbed, Verdict::kAbsorbed},
     {"", "*", kAnyKind, Verdict::kToldAsHostFull, Verdict::kToldAsHostFull},
