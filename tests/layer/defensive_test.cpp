@@ -51,7 +51,7 @@ class Defensive : public testing::Test {
         EXPECT_EQ(call(drivers_), VK_SUCCESS) << command;
         EXPECT_EQ(session_->mock->call_count(command), 1u) << command;
         ++refused_;
-        const auto& misuse = session_->Channel().devices.back().misuse;
+        const auto misuse = session_->Channel().devices.back().misuse;
         EXPECT_EQ(misuse[TESSERA_MISUSE_wrong_use], refused_) << command;
         EXPECT_EQ(misuse[TESSERA_MISUSE_use_after_free], refused_) << command;
     }
