@@ -157,25 +157,48 @@ TEST(Bind, BoundBuffersLieWhereTheirMemoryIsMapped) {
     }
 }
 
+// An allocation full of bytes that nobody else has, mapped.
+struct Piece {
+    Piece(Session& session, VkDeviceSize size, uint8_t value)
+        : memory(session.Allocate(size, session.TypeWith(kHost))), bytes(size, value) {
+        data = session.Map(memory);
+        std::memcpy(data, bytes.data(), bytes.size());
+    }
+    bool Intact() const { return std::memcmp(data, bytes.data(), bytes.size()) == 0; }
+
+    VkDeviceMemory memory;
+    std::vector<uint8_t> bytes;
+    void* data;
+};
+
 TEST(Allocate, NeighboursKeepTheirBytes) {
     Session session;
-    const uint32_t type = session.TypeWith(kHost);
-    struct Piece {
-        VkDeviceMemory memory;
-        std::vector<uint8_t> bytes;
-        uint8_t* data;
-    };
     std::vector<Piece> pieces;
-    for (size_t i = 0; i < 60; ++i) {
-        Piece piece;
-        piece.bytes.assign(100 + i * 67, static_cast<uint8_t>(i + 1));
-        piece.memory = session.Allocate(piece.bytes.size(), type);
-        piece.data = static_cast<uint8_t*>(session.Map(piece.memory));
-        std::memcpy(piece.data, piece.bytes.data(), piece.bytes.size());
-        pieces.push_back(std::move(piece));
+    for (uint8_t i = 1; i <= 60; ++i)
+        pieces.emplace_back(session, 100 + i * 67, i);
+    for (const Piece& piece : pieces) {
+        EXPECT_TRUE(piece.Intact());
+        session.Free(piece.memory);
+    }
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+// f12: what comes into a range that was freed stays within it.
+TEST(Allocate, RecycledRangesKeepTheirBytes) {
+    Session session;
+    std::vector<Piece> pieces;
+    for (uint8_t i = 1; i <= 60; ++i)
+        pieces.emplace_back(session, 3000, i);
+    for (uint8_t round = 0; round < 3; ++round) {
+        for (size_t i = round; i < pieces.size(); i += 2) {
+            EXPECT_TRUE(pieces[i].Intact());
+            session.Free(pieces[i].memory);
+            pieces[i] = Piece(session, 500 + i * 97, static_cast<uint8_t>(i + 61 + round * 60));
+        }
     }
     for (const Piece& piece : pieces) {
-        EXPECT_EQ(std::memcmp(piece.data, piece.bytes.data(), piece.bytes.size()), 0);
+        EXPECT_TRUE(piece.Intact());
         session.Free(piece.memory);
     }
     session.Close();
