@@ -59,6 +59,28 @@ TEST(Budget, AnotherInstanceSeesTheSameUsage) {
     vkDestroyInstance(other, nullptr);
 }
 
+// f21: sizes are chosen from the usage, which rises strictly with each 4 MiB, whoever asks.
+TEST(Contract_f21, UsageRisesStrictlyForEveryInstance) {
+    Session session(Budget());
+    VkInstance other = VK_NULL_HANDLE;
+    ASSERT_EQ(MakeInstance(Budget(), &other), VK_SUCCESS);
+    uint32_t count = 1;
+    VkPhysicalDevice seen_there = VK_NULL_HANDLE;
+    ASSERT_GE(vkEnumeratePhysicalDevices(other, &count, &seen_there), 0);
+    VkDeviceSize last = Query(seen_there).heapUsage[0];
+    std::vector<VkDeviceMemory> memories;
+    for (int i = 0; i < 40; ++i) {
+        memories.push_back(session.Allocate(4 << 20, 0));
+        const VkDeviceSize usage = Query(seen_there).heapUsage[0];
+        EXPECT_GT(usage, last);
+        EXPECT_EQ(usage, Query(session.physical_device).heapUsage[0]);
+        last = usage;
+    }
+    for (VkDeviceMemory memory : memories)
+        session.Free(memory);
+    vkDestroyInstance(other, nullptr);
+}
+
 TEST(Budget, BudgetItselfAndUnusedEntriesAreTheDrivers) {
     Session session(Budget());
     const auto before = Query(session.physical_device);
