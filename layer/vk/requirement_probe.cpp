@@ -17,6 +17,7 @@ struct ImageProbe {
     VkSampleCountFlagBits samples;
     uint32_t edge;  // of every dimension that the type has; 1 for the rest
     bool mipmapped;
+    VkImageTiling tiling = VK_IMAGE_TILING_OPTIMAL;
 };
 
 constexpr VkImageUsageFlags kSampled =
@@ -26,6 +27,10 @@ constexpr VkImageUsageFlags kStorage = kSampled | VK_IMAGE_USAGE_STORAGE_BIT;
 constexpr VkImageUsageFlags kDepth = VK_IMAGE_USAGE_DEPTH_STENCIL_ATTACHMENT_BIT;
 
 constexpr ImageProbe kImageProbes[] = {
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kSampled, VK_SAMPLE_COUNT_1_BIT, 1, false,
+     VK_IMAGE_TILING_LINEAR},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kSampled, VK_SAMPLE_COUNT_1_BIT, 256, false,
+     VK_IMAGE_TILING_LINEAR},
     {VK_FORMAT_R8_UNORM, VK_IMAGE_TYPE_2D, kSampled, VK_SAMPLE_COUNT_1_BIT, 1, false},
     {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_1D, kSampled, VK_SAMPLE_COUNT_1_BIT, 1, false},
     {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_1_BIT, 1, false},
@@ -68,7 +73,7 @@ VkImageCreateInfo Describe(const ImageProbe& probe) noexcept {
     info.mipLevels = probe.mipmapped ? MipLevels(probe.edge) : 1;
     info.arrayLayers = 1;
     info.samples = probe.samples;
-    info.tiling = VK_IMAGE_TILING_OPTIMAL;
+    info.tiling = probe.tiling;
     info.usage = probe.usage;
     info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
     info.initialLayout = VK_IMAGE_LAYOUT_UNDEFINED;
@@ -110,7 +115,9 @@ bool ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
                                              &requirements.memoryRequirements);
         device.dt.DestroyImage(device.handle, image, nullptr);
     }
-    device.book.Observe(requirements.memoryRequirements, Layout::kOptimal, /*learn=*/false);
+    const Layout layout =
+        info.tiling == VK_IMAGE_TILING_LINEAR ? Layout::kLinear : Layout::kOptimal;
+    device.book.Observe(requirements.memoryRequirements, layout, /*learn=*/false);
     return true;
 }
 

@@ -145,6 +145,14 @@ PlacementRule RequirementBook::Place(uint32_t type, uint64_t size,
     return Finish(type, size, flags, kind, std::max(known, unknown));
 }
 
+bool RequirementBook::SuitsUnknown(uint32_t type, uint64_t bytes, uint64_t alignment,
+                                   pool::Kind kind) const noexcept {
+    const TypeFacts& facts = types_[type];
+    const uint64_t unknown = std::min(std::bit_floor(bytes), facts.Alignment());
+    return alignment >= std::max(unknown, facts.AlignmentWithin(bytes)) &&
+           (kind == pool::Kind::kAny || !facts.AdmitsOptimal());
+}
+
 PlacementRule RequirementBook::PlaceFor(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags,
                                         uint64_t alignment, Layout layout) const noexcept {
     const TypeFacts& facts = types_[type];

@@ -126,6 +126,11 @@ class RequirementBook {
                (kind == pool::Kind::kAny || !types_[type].AdmitsOptimal());
     }
 
+    // Whether an allocation of `bytes` that lies so suits whatever may come to be bound in it, by
+    // the formula for allocations of which nothing is known.
+    bool SuitsUnknown(uint32_t type, uint64_t bytes, uint64_t alignment,
+                      pool::Kind kind) const noexcept;
+
     // The rule for a slot that moves because a bind found its place wanting.
     PlacementRule PlaceFor(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags,
                            uint64_t alignment, Layout layout) const noexcept;

@@ -115,6 +115,15 @@ Outcome Move(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) no
     return Outcome::kPlaced;
 }
 
+// Whether other resources may follow this one for which the slot, which was placed for its size
+// alone, does not lie well enough. One that fills the allocation is what was asked for before it.
+bool MayHoldMore(const Device& device, const Slot& slot, uint64_t offset,
+                 ResourceNeed& need) noexcept {
+    const bool filled = offset == 0 && need.Bytes() >= slot.requested_bytes;
+    return !filled && !device.book.SuitsUnknown(slot.type_index, slot.requested_bytes,
+                                                slot.alignment_bytes, slot.key.kind);
+}
+
 Outcome PinFor(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) noexcept {
     const bool settles = BeginSettling(device, slot);
     Outcome outcome = Outcome::kPlaced;
@@ -124,7 +133,12 @@ Outcome PinFor(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) 
         outcome = Outcome::kUnsuited;
     }
     if (!settles) return outcome;
-    if (outcome != Outcome::kPlaced) outcome = Move(device, slot, offset, need);
+    if (outcome != Outcome::kPlaced) {
+        outcome = Move(device, slot, offset, need);
+    } else if (MayHoldMore(device, slot, offset, need)) {
+        // Where it lies will do for this one, if there is no better place.
+        Move(device, slot, offset, need);
+    }
     slot.state.store(outcome == Outcome::kPlaced ? SlotState::kPinned : SlotState::kFloating,
                      std::memory_order_release);
     return outcome;

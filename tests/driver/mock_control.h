@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 /* Grows with every change of the structures below. */
-#define TESSERA_MOCK_CONTROL_VERSION 2u
+#define TESSERA_MOCK_CONTROL_VERSION 3u
 
 #define TESSERA_MOCK_MAX_CHAIN 8u
 #define TESSERA_MOCK_MAX_NAME 64u
@@ -146,6 +146,13 @@ typedef struct TesseraMock {
     /* Returns the name of a command that returns a VkResult, hence can be failed, in a fixed order;
      * NULL from their number on. Aliases are left out. */
     const char* (*result_command)(uint32_t index);
+
+    /* --- what only the test knows --- */
+
+    /* Tells that the application has freed the memory of this buffer or this image (one of them is
+     * null) and will only destroy it. The driver cannot know where a layer frees a part of a memory;
+     * such a resource shares no granule with anybody any more. Returns 0 if neither is known. */
+    int (*abandon)(VkDevice device, VkBuffer buffer, VkImage image);
 } TesseraMock;
 
 typedef const TesseraMock* (*PFN_tessera_mock_get)(void);

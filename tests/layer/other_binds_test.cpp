@@ -31,7 +31,7 @@ class VideoSession {
             session_.device, handle_, nullptr);
     }
     // Asks for its first place, as every application does before it binds.
-    VkResult Bind(VkDeviceMemory memory) const {
+    VkMemoryRequirements Place() const {
         uint32_t count = 1;
         VkVideoSessionMemoryRequirementsKHR place = {};
         place.sType = VK_STRUCTURE_TYPE_VIDEO_SESSION_MEMORY_REQUIREMENTS_KHR;
@@ -41,10 +41,13 @@ class VideoSession {
             VK_SUCCESS);
         EXPECT_EQ(place.memoryRequirements.alignment, kPlaceAlignment);
         EXPECT_LE(place.memoryRequirements.size, kSlotBytes);
+        return place.memoryRequirements;
+    }
+    VkResult Bind(VkDeviceMemory memory) const {
         VkBindVideoSessionMemoryInfoKHR bind = {};
         bind.sType = VK_STRUCTURE_TYPE_BIND_VIDEO_SESSION_MEMORY_INFO_KHR;
         bind.memory = memory;
-        bind.memorySize = place.memoryRequirements.size;
+        bind.memorySize = Place().size;
         return session_.Command<PFN_vkBindVideoSessionMemoryKHR>("vkBindVideoSessionMemoryKHR")(
             session_.device, handle_, 1, &bind);
     }
@@ -251,6 +254,28 @@ TEST(OtherBinds, DataGraphSessionIsTranslated) {
         "vkDestroyDataGraphPipelineSessionARM")(session.device, graph, nullptr);
     for (const VkBindDataGraphPipelineSessionMemoryInfoARM& bind : binds)
         session.Free(bind.memory);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+// f0, f6: whoever binds less than the whole of an allocation may bind more later. A slot that was
+// placed for a known size alone is placed for all that may come before it is pinned.
+TEST(OtherBinds, FirstOfSeveralResourcesPinsTheSlotWhereOthersMayLieToo) {
+    Session session(WithVideo());
+    TwoSlots slots(session);
+    const VkBuffer small = session.MakeBuffer(64);
+    {
+        // Asked about before the first bind, and bound after it.
+        const VideoSession video(session);
+        video.Place();
+        ASSERT_EQ(vkBindBufferMemory(session.device, small, slots.second, 0), VK_SUCCESS);
+        EXPECT_EQ(video.Bind(slots.second), VK_SUCCESS);
+    }
+    EXPECT_EQ(session.Totals(kType).placement_failures, 0u);
+    vkDestroyBuffer(session.device, small, nullptr);
+    vkDestroyBuffer(session.device, slots.buffer, nullptr);
+    session.Free(slots.first);
+    session.Free(slots.second);
     session.Close();
     EXPECT_EQ(session.mock.Violations(), "");
 }

@@ -201,6 +201,28 @@ int WriteMemory(VkDevice device, VkDeviceMemory memory, VkDeviceSize offset, con
     return 1;
 }
 
+void AbandonLocked(Device& device, const Object& object, const Backing& backing, bool linear) {
+    const Backing::Range& range = backing.whole();
+    if (range.memory == nullptr) return;
+    range.memory->granules.Remove({object.handle, range.offset, range.offset + range.size_bytes},
+                                  linear, device.description->granularity);
+}
+
+int Abandon(VkDevice device, VkBuffer buffer, VkImage image) {
+    StateLock lock;
+    const auto found_buffer = Of(device).objects.Find<Buffer>(Raw(buffer));
+    const auto found_image = Of(device).objects.Find<Image>(Raw(image));
+    if (found_buffer == nullptr && found_image == nullptr) return 0;
+    if (found_buffer != nullptr) {
+        AbandonLocked(Of(device), *found_buffer, found_buffer->backing, true);
+    }
+    if (found_image != nullptr) {
+        for (const Image::Plane& plane : found_image->planes)
+            AbandonLocked(Of(device), *found_image, plane.backing, found_image->linear());
+    }
+    return 1;
+}
+
 void Reset() {
     ClearViolations();
     ResetCallCounts();
@@ -239,6 +261,7 @@ extern "C" __attribute__((visibility("default"))) const TesseraMock* tessera_moc
                                          mock::WriteMemory,
                                          mock::Reset,
                                          mock::PresetName,
-                                         mock::ResultCommand};
+                                         mock::ResultCommand,
+                                         mock::Abandon};
     return &kControl;
 }
