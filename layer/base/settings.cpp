@@ -109,6 +109,11 @@ constexpr SettingInfo kTable[] = {
      [](Settings& s, std::string_view v) noexcept {
          return SetChoice<bool>(kSwitch, v, s.page_align);
      }},
+    {"strict", SettingKind::kSwitch, "on, off", "off",
+     "Whether nothing is pooled on a device with an extension that the layer does not know.",
+     [](Settings& s, std::string_view v) noexcept {
+         return SetChoice<bool>(kSwitch, v, s.strict);
+     }},
     {"zero", SettingKind::kChoice, "off, reuse", "off",
      "Whether memory that the application can map is cleared before it is given out again.",
      [](Settings& s, std::string_view v) noexcept { return SetChoice<Zero>(kZeroes, v, s.zero); }},

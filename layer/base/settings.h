@@ -79,6 +79,10 @@ struct Settings {
     // Whether allocations in host-visible memory types start on a page of their own.
     bool page_align = false;
 
+    // Whether a device that enables an extension unknown to the layer passes everything through.
+    // Without it only names that speak of memory count (layer/vk/known_extensions.h).
+    bool strict = false;
+
     // Fresh memory of most drivers is zero, and old applications lean on it.
     Zero zero = Zero::kOff;
 

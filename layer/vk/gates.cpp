@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// See gates.h. One function reads the feature structures, one knows the drivers.
+// See gates.h. One function reads the feature structures, one the extensions, one knows the
+// drivers.
 
 #include "layer/vk/gates.h"
 
 #include <cstring>
 
+#include "layer/base/log.h"
 #include "layer/vk/chain.h"
+#include "layer/vk/known_extensions.h"
 #include "layer/vk/late_vulkan.h"
 
 namespace tessera {
@@ -89,6 +92,34 @@ bool DriverPools(const DriverIdentity& driver) noexcept {
     return anv && driver.driver_version >= kFirstWithSlabs;
 }
 
+// An extension nobody here has heard of may bring in a command that takes a pooled handle to the
+// driver. Its name is all there is to judge it by.
+void ReadExtensions(const VkDeviceCreateInfo& info, bool strict, Gates& gates) noexcept {
+    const char* unknown = nullptr;
+    for (uint32_t i = 0; i < info.enabledExtensionCount; ++i) {
+        const char* name = info.ppEnabledExtensionNames[i];
+        if (IsKnownExtension(name)) continue;
+        const bool off = strict || SpeaksOfMemory(name);
+        // The one that decides is the one to tell.
+        if (unknown == nullptr || off) unknown = name;
+        if (!off) continue;
+        if (gates.off == TESSERA_REASON_none) gates.off = TESSERA_REASON_unknown_extension;
+        break;
+    }
+    if (unknown == nullptr) return;
+    if (gates.off == TESSERA_REASON_none) {
+        TESSERA_LOG(kWarning,
+                    "the device extension %s is not known to the layer, which pools all the same; "
+                    "if something goes wrong, try TESSERA_STRICT=on",
+                    unknown);
+    } else if (gates.off == TESSERA_REASON_unknown_extension) {
+        TESSERA_LOG(kWarning,
+                    "the device extension %s is not known to the layer, which therefore pools "
+                    "nothing on this device",
+                    unknown);
+    }
+}
+
 }  // namespace
 
 Gates EvaluateGates(const VkDeviceCreateInfo& info, const DriverIdentity& driver,
@@ -108,6 +139,7 @@ Gates EvaluateGates(const VkDeviceCreateInfo& info, const DriverIdentity& driver
          link = link->pNext) {
         ReadStructure(link, gates);
     }
+    ReadExtensions(info, settings.strict, gates);
     return gates;
 }
 

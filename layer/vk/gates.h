@@ -43,7 +43,8 @@ struct DriverIdentity {
     const char* device_name = "";
 };
 
-// Reads what the application enables. Only looks; the create info goes down untouched.
+// Reads what the application enables. Only looks, and logs what it has never heard of; the create
+// info goes down untouched.
 Gates EvaluateGates(const VkDeviceCreateInfo& info, const DriverIdentity& driver,
                     const Settings& settings) noexcept;
 

@@ -91,6 +91,7 @@ TEST_F(Environment, SetsEveryKey) {
     const ScopedVariable idle("TESSERA_IDLE_BYTES", "1GiB");
     const ScopedVariable block("TESSERA_MAX_BLOCK_BYTES", "65536");
     const ScopedVariable page("TESSERA_PAGE_ALIGN", "on");
+    const ScopedVariable strict("TESSERA_STRICT", "on");
     const ScopedVariable level("TESSERA_LOG_LEVEL", "debug");
     const ScopedVariable file("TESSERA_LOG_FILE", folder_ / "log.txt");
 
@@ -100,6 +101,7 @@ TEST_F(Environment, SetsEveryKey) {
     EXPECT_EQ(reading.settings.idle_bytes, kGiB);
     EXPECT_EQ(reading.settings.max_block_bytes, 65536u);
     EXPECT_TRUE(reading.settings.page_align);
+    EXPECT_TRUE(reading.settings.strict);
     EXPECT_EQ(reading.settings.log_level, LogLevel::kDebug);
     EXPECT_EQ(std::string(reading.settings.log_file.data()), folder_ / "log.txt");
     EXPECT_FALSE(reading.settings.elevated);

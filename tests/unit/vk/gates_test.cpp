@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <vector>
 
+#include "layer/vk/known_extensions.h"
 #include "layer/vk/late_vulkan.h"
 
 namespace tessera {
@@ -42,6 +44,13 @@ class GatesTest : public testing::Test {
         info.pEnabledFeatures = features;
         return EvaluateGates(info, driver_, settings_);
     }
+    Gates WithExtensions(const std::vector<const char*>& names) const {
+        VkDeviceCreateInfo info = {};
+        info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
+        info.enabledExtensionCount = static_cast<uint32_t>(names.size());
+        info.ppEnabledExtensionNames = names.data();
+        return EvaluateGates(info, driver_, settings_);
+    }
     // What the one gate is with its feature off and on; nothing else may change.
     template <typename T>
     void ExpectGate(T structure, VkBool32 T::*feature, bool Gates::*gate) const {
@@ -71,6 +80,48 @@ TEST_F(GatesTest, ADeviceWithoutAnythingSpecialPools) {
     EXPECT_FALSE(gates.sparse_binding);
     EXPECT_FALSE(gates.descriptor_heap);
     EXPECT_FALSE(gates.memory_priority);
+}
+
+// Extensions that the layer has never heard of.
+
+TEST_F(GatesTest, KnownExtensionsChangeNothingHoweverStrict) {
+    for (const KnownExtension& extension : KnownExtensions()) {
+        for (bool strict : {false, true}) {
+            settings_.strict = strict;
+            EXPECT_EQ(WithExtensions({extension.name.data()}).off, TESSERA_REASON_none)
+                << extension.name;
+        }
+    }
+}
+
+TEST_F(GatesTest, AnUnknownExtensionSwitchesOffIfItSpeaksOfMemory) {
+    EXPECT_EQ(WithExtensions({"VK_KHR_map_memory9"}).off, TESSERA_REASON_unknown_extension);
+    EXPECT_EQ(WithExtensions({"VK_XYZ_external_memory_box"}).off, TESSERA_REASON_unknown_extension);
+}
+
+TEST_F(GatesTest, AnyOtherUnknownExtensionSwitchesOffOnlyUnderStrict) {
+    EXPECT_EQ(WithExtensions({"VK_XYZ_faster_triangles"}).off, TESSERA_REASON_none);
+    settings_.strict = true;
+    EXPECT_EQ(WithExtensions({"VK_XYZ_faster_triangles"}).off, TESSERA_REASON_unknown_extension);
+}
+
+TEST_F(GatesTest, AnUnknownExtensionIsFoundAmongKnownOnes) {
+    EXPECT_EQ(WithExtensions({"VK_KHR_swapchain", "VK_XYZ_faster_triangles", "VK_XYZ_memory",
+                              "VK_EXT_memory_budget"})
+                  .off,
+              TESSERA_REASON_unknown_extension);
+}
+
+TEST_F(GatesTest, AnUnknownExtensionIsTheLastOfADevicesReasons) {
+    settings_.mode = Mode::kOff;
+    EXPECT_EQ(WithExtensions({"VK_XYZ_memory"}).off, TESSERA_REASON_disabled);
+}
+
+TEST_F(GatesTest, NamesThatOnlyBeginOrEndLikeAKnownOneAreUnknown) {
+    settings_.strict = true;
+    for (const char* name : {"VK_KHR_swapchai", "VK_KHR_swapchain2", "vk_khr_swapchain", ""}) {
+        EXPECT_EQ(WithExtensions({name}).off, TESSERA_REASON_unknown_extension) << name;
+    }
 }
 
 // Features and structures that switch the device off.
