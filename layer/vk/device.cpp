@@ -33,6 +33,9 @@ constexpr uint64_t kHeapShare = 8;
 // device's memory that everybody competes for.
 constexpr uint64_t kSmallWindowBytes = 512 * kMiB;
 constexpr uint64_t kSmallWindowShare = 16;
+// Of the address space for descriptor buffers, which a driver may share out by memory type, a block
+// takes at most this share, and so do the empty blocks of a type.
+constexpr uint64_t kDescriptorSpaceShare = 8;
 // Of the driver's limit of memory objects blocks leave this many, at most half, to what goes
 // through.
 constexpr uint64_t kSpareObjects = 16;
@@ -51,7 +54,7 @@ bool Lists(const VkDeviceCreateInfo& info, const char* extension) noexcept {
 }
 
 uint64_t MaxBlockBytes(const VkPhysicalDeviceMemoryProperties& memory, uint32_t type,
-                       uint64_t max_allocation_bytes, const Settings& settings) noexcept {
+                       uint64_t largest_bytes, const Settings& settings) noexcept {
     const VkMemoryPropertyFlags flags = memory.memoryTypes[type].propertyFlags;
     const VkDeviceSize heap_bytes = memory.memoryHeaps[memory.memoryTypes[type].heapIndex].size;
     uint64_t limit = std::min(kMaxBlockBytes, heap_bytes / kHeapShare);
@@ -63,7 +66,7 @@ uint64_t MaxBlockBytes(const VkPhysicalDeviceMemoryProperties& memory, uint32_t 
         if (sizeof(void*) == 4) limit = std::min(limit, kMax32BitBlockBytes);
     }
     if (settings.max_block_bytes != 0) limit = std::min(limit, settings.max_block_bytes);
-    return AlignDown(std::min(limit, max_allocation_bytes), kMinimumAlignment);
+    return AlignDown(std::min(limit, largest_bytes), kMinimumAlignment);
 }
 
 }  // namespace
@@ -93,6 +96,7 @@ void Device::ReadPhysicalDevice(const VkDeviceCreateInfo& info) noexcept {
     char driver_name[VK_MAX_DRIVER_NAME_SIZE] = {};
     ReadDriver(identity, driver_name);
     gates_ = EvaluateGates(info, identity, instance->settings);
+    FindDescriptorSpace();
     FindMaintenance4(info);
     has_keyed_mutexes =
         Lists(info, "VK_KHR_win32_keyed_mutex") || Lists(info, "VK_NV_win32_keyed_mutex");
@@ -165,6 +169,23 @@ void Device::ReadDriver(DriverIdentity& identity,
     }
 }
 
+void Device::FindDescriptorSpace() noexcept {
+    const auto get_properties2 = instance->Properties2(properties.apiVersion);
+    if (!gates_.descriptor_buffer || get_properties2 == nullptr) return;
+    VkPhysicalDeviceDescriptorBufferPropertiesEXT descriptors = {};
+    descriptors.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_PROPERTIES_EXT;
+    VkPhysicalDeviceProperties2 all = {};
+    all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
+    all.pNext = &descriptors;
+    get_properties2(physical_device, &all);
+    for (uint64_t space : {descriptors.descriptorBufferAddressSpaceSize,
+                           descriptors.samplerDescriptorBufferAddressSpaceSize,
+                           descriptors.resourceDescriptorBufferAddressSpaceSize}) {
+        // A driver that does not fill it in has no limit to tell.
+        if (space != 0) space_share_ = std::min(space_share_, space / kDescriptorSpaceShare);
+    }
+}
+
 void Device::FindMaintenance4(const VkDeviceCreateInfo& info) noexcept {
     if (std::min(instance->api_version, properties.apiVersion) >= VK_API_VERSION_1_3) {
         get_device_buffer_requirements = dt.GetDeviceBufferMemoryRequirements;
@@ -215,10 +236,10 @@ void Device::OpenRecord(const char* driver_name) noexcept {
 void Device::InitPools() noexcept {
     for (uint32_t type = 0; type < memory_.memoryTypeCount; ++type) {
         pool::PoolLimits limits;
-        limits.max_block_bytes =
-            MaxBlockBytes(memory_, type, max_allocation_bytes_, instance->settings);
+        limits.max_block_bytes = MaxBlockBytes(
+            memory_, type, std::min(max_allocation_bytes_, space_share_), instance->settings);
         limits.min_block_bytes = std::min(kMinBlockBytes, limits.max_block_bytes);
-        limits.idle_bytes = instance->settings.idle_bytes;
+        limits.idle_bytes = std::min(instance->settings.idle_bytes, space_share_);
         pooled_limit_[type] = limits.max_block_bytes / kPooledShare;
         pools_[type].emplace(type, limits, *this, record_->totals[type]);
     }

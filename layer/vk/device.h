@@ -170,6 +170,7 @@ class Device final : public pool::BlockSource {
     void ReadDriver(DriverIdentity& identity,
                     char (&driver_name)[VK_MAX_DRIVER_NAME_SIZE]) noexcept;
     bool HasExtension(const char* name) const noexcept;
+    void FindDescriptorSpace() noexcept;
     void FindMaintenance4(const VkDeviceCreateInfo& info) noexcept;
     void InitPlacement() noexcept;
     void InitPools() noexcept;
@@ -192,6 +193,7 @@ class Device final : public pool::BlockSource {
     Gates gates_;
     VkPhysicalDeviceMemoryProperties memory_ = {};
     uint64_t max_allocation_bytes_ = ~uint64_t{0};  // maxMemoryAllocationSize
+    uint64_t space_share_ = ~uint64_t{0};  // of the address space of descriptor buffers, if small
     uint64_t atom_bytes_ = 1;
     uint64_t pooled_limit_[VK_MAX_MEMORY_TYPES] = {};
     uint64_t object_limit_ = ~uint64_t{0};  // maxMemoryAllocationCount

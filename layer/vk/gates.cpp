@@ -59,6 +59,10 @@ void ReadStructure(const VkBaseInStructure* link, Gates& gates) noexcept {
             switch_off(As<VkDeviceGroupDeviceCreateInfo>(link).physicalDeviceCount > 1,
                        TESSERA_REASON_device_group);
             break;
+        case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_FEATURES_EXT:
+            gates.descriptor_buffer |=
+                As<VkPhysicalDeviceDescriptorBufferFeaturesEXT>(link).descriptorBuffer != 0;
+            break;
         case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PRIORITY_FEATURES_EXT:
             gates.memory_priority |=
                 As<VkPhysicalDeviceMemoryPriorityFeaturesEXT>(link).memoryPriority != 0;

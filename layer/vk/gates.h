@@ -30,6 +30,8 @@ struct Gates {
     bool sparse_binding = false;
     // descriptorHeap: heap addresses are aligned to up to 64 KiB.
     bool descriptor_heap = false;
+    // descriptorBuffer: some memory types may lie in a small address space of their own.
+    bool descriptor_buffer = false;
     // memoryPriority: VkMemoryPriorityAllocateInfoEXT has an effect.
     bool memory_priority = false;
 };

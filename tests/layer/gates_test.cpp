@@ -3,6 +3,10 @@
 // What is decided when a device is created, through the loader: each extension and feature that
 // keeps memory out of the pool keeps out what it must and nothing else, and the channel says why.
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "session.h"
 
 namespace tessera::test {
@@ -177,6 +181,113 @@ TEST(DeviceGate, ZeroInitialisationKeepsOutWhatAsksForIt) {
     EXPECT_EQ(outcome.device_why, TESSERA_REASON_none);
     EXPECT_EQ(outcome.memory_why, TESSERA_REASON_zero_initialize);
     EXPECT_EQ(With(options).memory_why, TESSERA_REASON_none);
+}
+
+// The heap's own flag says which memory is meant: that of the other heap is pooled.
+TEST(DeviceGate, TileMemoryKeepsOutItsOwnHeap) {
+    SessionOptions options;
+    options.description = R"({"base": "discrete",
+        "heaps": [{"size": "4GiB", "flags": ["DEVICE_LOCAL"]},
+                  {"size": "4GiB", "flags": ["DEVICE_LOCAL", "TILE_MEMORY"]}],
+        "memory_types": [{"heap": 0, "flags": ["DEVICE_LOCAL", "HOST_VISIBLE", "HOST_COHERENT"]},
+                         {"heap": 0, "flags": ["DEVICE_LOCAL"]},
+                         {"heap": 1, "flags": ["DEVICE_LOCAL"]}],
+        "optimal_image_types": []})";
+    const Outcome outcome = With(options, nullptr, 2);
+    EXPECT_EQ(outcome.device_why, TESSERA_REASON_none);
+    EXPECT_EQ(outcome.memory_why, TESSERA_REASON_tile_memory);
+    EXPECT_EQ(With(options, nullptr, 1).memory_why, TESSERA_REASON_none);
+}
+
+// The driver's objects of a device that has pooled, and kept, all that it could.
+struct Objects {
+    VkDeviceSize largest_bytes = 0;
+    VkDeviceSize kept_bytes = 0;  // after everything was freed
+};
+
+Objects FillAndFree(const SessionOptions& options) {
+    Session session(options);
+    std::vector<VkDeviceMemory> slots(64);
+    for (VkDeviceMemory& slot : slots)
+        slot = session.Allocate(1 << 20, kDeviceType);
+    Objects objects;
+    std::vector<TesseraMockMemory> below(64);
+    below.resize(session.mock->memories(session.device, below.data(), 64));
+    for (const TesseraMockMemory& object : below)
+        objects.largest_bytes = std::max(objects.largest_bytes, object.size_bytes);
+    for (VkDeviceMemory slot : slots)
+        session.Free(slot);
+    below.resize(64);
+    below.resize(session.mock->memories(session.device, below.data(), 64));
+    for (const TesseraMockMemory& object : below)
+        objects.kept_bytes += object.size_bytes;
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+    return objects;
+}
+
+// e22: a driver may have little address space for the memory types of descriptor buffers, and needs
+// to have found room for other things as well.
+TEST(Contract_e22, BlocksTakeASmallPartOfTheAddressSpaceOfDescriptorBuffers) {
+    VkPhysicalDeviceDescriptorBufferFeaturesEXT features = {};
+    features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_FEATURES_EXT;
+    SessionOptions options;
+    options.description = R"({"base": "discrete", "add_extensions": ["VK_EXT_descriptor_buffer"],
+        "add_features": ["descriptorBuffer"],
+        "limits": {"descriptorBufferAddressSpaceSize": "64MiB"}})";
+    options.device_extensions = {"VK_EXT_descriptor_buffer"};
+    options.device_chain = &features;
+    const Objects without = FillAndFree(options);
+    EXPECT_GT(without.largest_bytes, 8u << 20);
+    EXPECT_GT(without.kept_bytes, 8u << 20);
+    features.descriptorBuffer = VK_TRUE;
+    const Objects with = FillAndFree(options);
+    EXPECT_EQ(with.largest_bytes, 8u << 20);
+    EXPECT_LE(with.kept_bytes, 8u << 20);
+}
+
+// The addresses of buffers at the starts of three small allocations, or'ed.
+VkDeviceAddress AddressesOfSlots(const SessionOptions& options) {
+    Session session(options);
+    VkMemoryAllocateFlagsInfo flags = {};
+    flags.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO;
+    flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
+    VkDeviceAddress all = 0;
+    for (int i = 0; i < 3; ++i) {
+        const VkBuffer buffer = session.MakeBuffer(64, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT);
+        const VkDeviceMemory memory = session.Allocate(64, kDeviceType, &flags);
+        EXPECT_EQ(vkBindBufferMemory(session.device, buffer, memory, 0), VK_SUCCESS);
+        VkBufferDeviceAddressInfo info = {};
+        info.sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO;
+        info.buffer = buffer;
+        all |= vkGetBufferDeviceAddress(session.device, &info);
+        vkDestroyBuffer(session.device, buffer, nullptr);
+        // The memory stays, so that the next slot lies beside it.
+    }
+    return all;
+}
+
+// e11: the addresses that descriptor heaps are given are aligned to up to 64 KiB; without them what
+// reads by address needs 256 bytes at most, which a driver's own allocations have.
+TEST(Contract_e11, SlotsWithAnAddressAreAlignedForDescriptorHeaps) {
+    // VK_EXT_descriptor_heap: sType 1000135009, the first of two features.
+    struct {
+        VkStructureType sType = static_cast<VkStructureType>(1000135009);
+        void* pNext = nullptr;
+        VkBool32 heap = VK_FALSE;
+        VkBool32 capture_replay = VK_FALSE;
+    } heaps;
+    VkPhysicalDeviceBufferDeviceAddressFeatures features = {};
+    features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES;
+    features.bufferDeviceAddress = VK_TRUE;
+    features.pNext = &heaps;
+    SessionOptions options = Enabling("VK_EXT_descriptor_heap");
+    options.device_chain = &features;
+    const VkDeviceAddress without = AddressesOfSlots(options);
+    EXPECT_EQ(without % 256, 0u);
+    EXPECT_NE(without % (64 << 10), 0u) << "the three would be aligned by themselves";
+    heaps.heap = VK_TRUE;
+    EXPECT_EQ(AddressesOfSlots(options) % (64 << 10), 0u);
 }
 
 // A count of zero means the device itself (spec: VkDeviceGroupDeviceCreateInfo). Two devices:

@@ -93,7 +93,8 @@ VkFlags ReadFlags(const Json& list, const std::map<std::string, VkFlags>& names)
 MemoryHeap ReadHeap(const Json& value) {
     static const std::map<std::string, VkFlags> kFlags = {
         {"DEVICE_LOCAL", VK_MEMORY_HEAP_DEVICE_LOCAL_BIT},
-        {"MULTI_INSTANCE", VK_MEMORY_HEAP_MULTI_INSTANCE_BIT}};
+        {"MULTI_INSTANCE", VK_MEMORY_HEAP_MULTI_INSTANCE_BIT},
+        {"TILE_MEMORY", 0x8}};  // VK_MEMORY_HEAP_TILE_MEMORY_BIT_QCOM
     MemoryHeap heap;
     ReadObject(value, "heaps",
                {{"size", SizeInto(heap.size_bytes)},
@@ -184,6 +185,7 @@ Readers LimitReaders(Description& d) {
             {"minMemoryMapAlignment", AlignmentInto(d.map_alignment)},
             {"maxMemoryAllocationCount", Into(d.max_allocations)},
             {"maxMemoryAllocationSize", SizeInto(d.max_allocation_bytes)},
+            {"descriptorBufferAddressSpaceSize", SizeInto(d.descriptor_space)},
             {"robustUniformBufferAccessSizeAlignment", AlignmentInto(d.robust_uniform)},
             {"robustStorageBufferAccessSizeAlignment", AlignmentInto(d.robust_storage)}};
 }

@@ -110,6 +110,7 @@ struct Description {
     VkDeviceSize max_allocation_bytes = VkDeviceSize{1} << 31;
     VkDeviceSize robust_uniform = 64;
     VkDeviceSize robust_storage = 4;
+    VkDeviceSize descriptor_space = VkDeviceSize{1} << 32;  // of every kind of descriptor buffer
 
     Alignments alignment;
     // Types that admit optimal images, as a mask of type indices; 0 means all that fit.

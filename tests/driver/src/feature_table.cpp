@@ -78,6 +78,8 @@ const std::array kRows = {
         memoryUnmapReserve),
     ROW(VkPhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT,
         ZERO_INITIALIZE_DEVICE_MEMORY_FEATURES_EXT, zeroInitializeDeviceMemory),
+    ROW(VkPhysicalDeviceDescriptorBufferFeaturesEXT, DESCRIPTOR_BUFFER_FEATURES_EXT,
+        descriptorBuffer),
     ROW(VkPhysicalDeviceCoherentMemoryFeaturesAMD, COHERENT_MEMORY_FEATURES_AMD,
         deviceCoherentMemory),
 };

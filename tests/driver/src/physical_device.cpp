@@ -127,6 +127,13 @@ void FillPropertyStructure(const Description& d, VkBaseOutStructure* out) {
             reinterpret_cast<VkPhysicalDeviceExternalMemoryHostPropertiesEXT*>(out)
                 ->minImportedHostPointerAlignment = kExternalAlignment;
             break;
+        case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_PROPERTIES_EXT: {
+            auto* space = reinterpret_cast<VkPhysicalDeviceDescriptorBufferPropertiesEXT*>(out);
+            space->descriptorBufferAddressSpaceSize = d.descriptor_space;
+            space->samplerDescriptorBufferAddressSpaceSize = d.descriptor_space;
+            space->resourceDescriptorBufferAddressSpaceSize = d.descriptor_space;
+            break;
+        }
         case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ROBUSTNESS_2_PROPERTIES_EXT: {
             auto* robust = reinterpret_cast<VkPhysicalDeviceRobustness2PropertiesEXT*>(out);
             robust->robustStorageBufferAccessSizeAlignment = d.robust_storage;

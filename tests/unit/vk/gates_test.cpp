@@ -79,6 +79,7 @@ TEST_F(GatesTest, ADeviceWithoutAnythingSpecialPools) {
     EXPECT_FALSE(gates.placed_map);
     EXPECT_FALSE(gates.sparse_binding);
     EXPECT_FALSE(gates.descriptor_heap);
+    EXPECT_FALSE(gates.descriptor_buffer);
     EXPECT_FALSE(gates.memory_priority);
 }
 
@@ -202,6 +203,13 @@ TEST_F(GatesTest, PlacedMapsAreNoticed) {
 TEST_F(GatesTest, UnmapsThatReserveTheirAddressesAreNoticedAsPlacedMaps) {
     ExpectGate(Make<late::MapMemoryPlacedFeatures>(1000272000),
                &late::MapMemoryPlacedFeatures::memoryUnmapReserve, &Gates::placed_map);
+}
+
+TEST_F(GatesTest, DescriptorBuffersAreNoticed) {
+    ExpectGate(Make<VkPhysicalDeviceDescriptorBufferFeaturesEXT>(
+                   VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_FEATURES_EXT),
+               &VkPhysicalDeviceDescriptorBufferFeaturesEXT::descriptorBuffer,
+               &Gates::descriptor_buffer);
 }
 
 TEST_F(GatesTest, DescriptorHeapsAreNoticed) {
