@@ -100,6 +100,7 @@ void Device::ReadPhysicalDevice(const VkDeviceCreateInfo& info) noexcept {
     FindMaintenance4(info);
     has_keyed_mutexes =
         Lists(info, "VK_KHR_win32_keyed_mutex") || Lists(info, "VK_NV_win32_keyed_mutex");
+    optional_buffer_usages = OptionalBufferUsages(info, gates_.device_address);
     has_tile_memory = Lists(info, "VK_QCOM_tile_memory_heap");
 
     object_limit_ = properties.limits.maxMemoryAllocationCount;

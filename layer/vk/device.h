@@ -148,6 +148,8 @@ class Device final : public pool::BlockSource {
     // An extension is enabled with which memory may come with submissions, or with command buffers.
     bool has_keyed_mutexes = false;
     bool has_tile_memory = false;
+    // Usages of buffers beyond those of Vulkan 1.0 that may be described on this device.
+    VkBufferUsageFlags optional_buffer_usages = 0;
     uint8_t uuid[VK_UUID_SIZE] = {};
     // VK_KHR_maintenance4 by the name under which it is enabled: requirements without objects.
     PFN_vkGetDeviceBufferMemoryRequirements get_device_buffer_requirements = nullptr;

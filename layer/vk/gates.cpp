@@ -32,12 +32,18 @@ void ReadStructure(const VkBaseInStructure* link, Gates& gates) noexcept {
         case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES:
             gates.capture_replay |=
                 As<VkPhysicalDeviceVulkan12Features>(link).bufferDeviceAddressCaptureReplay != 0;
+            gates.device_address |=
+                As<VkPhysicalDeviceVulkan12Features>(link).bufferDeviceAddress != 0;
             break;
         case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES:
             gates.capture_replay |= As<VkPhysicalDeviceBufferDeviceAddressFeatures>(link)
                                         .bufferDeviceAddressCaptureReplay != 0;
+            gates.device_address |=
+                As<VkPhysicalDeviceBufferDeviceAddressFeatures>(link).bufferDeviceAddress != 0;
             break;
         case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES_EXT:
+            gates.device_address |=
+                As<VkPhysicalDeviceBufferDeviceAddressFeaturesEXT>(link).bufferDeviceAddress != 0;
             // The EXT form has no flag on memory that would tell which allocations are meant.
             switch_off(As<VkPhysicalDeviceBufferDeviceAddressFeaturesEXT>(link)
                            .bufferDeviceAddressCaptureReplay,

@@ -28,6 +28,8 @@ struct Gates {
     // sparseBinding: memory is bound in blocks of 64 KiB (spec: "Standard Sparse Image Block
     // Shapes").
     bool sparse_binding = false;
+    // bufferDeviceAddress: buffers may be created to have one.
+    bool device_address = false;
     // descriptorHeap: heap addresses are aligned to up to 64 KiB.
     bool descriptor_heap = false;
     // descriptorBuffer: some memory types may lie in a small address space of their own.

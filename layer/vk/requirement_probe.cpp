@@ -4,6 +4,8 @@
 
 #include "layer/vk/requirement_probe.h"
 
+#include <cstring>
+
 #include "layer/vk/device.h"
 
 namespace tessera {
@@ -55,6 +57,23 @@ constexpr VkBufferUsageFlags kBufferProbes[] = {
     VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT,
 };
 constexpr VkDeviceSize kBufferSizes[] = {1, 65536};
+
+// Usages that come with an extension and need nothing else to be described.
+struct OptionalUsage {
+    VkBufferUsageFlags usage;
+    const char* extension;
+};
+constexpr OptionalUsage kOptionalUsages[] = {
+    {VK_BUFFER_USAGE_ACCELERATION_STRUCTURE_STORAGE_BIT_KHR |
+         VK_BUFFER_USAGE_ACCELERATION_STRUCTURE_BUILD_INPUT_READ_ONLY_BIT_KHR,
+     VK_KHR_ACCELERATION_STRUCTURE_EXTENSION_NAME},
+    {VK_BUFFER_USAGE_SHADER_BINDING_TABLE_BIT_KHR, VK_KHR_RAY_TRACING_PIPELINE_EXTENSION_NAME},
+    {VK_BUFFER_USAGE_RAY_TRACING_BIT_NV, VK_NV_RAY_TRACING_EXTENSION_NAME},
+    {VK_BUFFER_USAGE_TRANSFORM_FEEDBACK_BUFFER_BIT_EXT |
+         VK_BUFFER_USAGE_TRANSFORM_FEEDBACK_COUNTER_BUFFER_BIT_EXT,
+     VK_EXT_TRANSFORM_FEEDBACK_EXTENSION_NAME},
+    {VK_BUFFER_USAGE_CONDITIONAL_RENDERING_BIT_EXT, VK_EXT_CONDITIONAL_RENDERING_EXTENSION_NAME},
+};
 
 uint32_t MipLevels(uint32_t edge) noexcept {
     uint32_t levels = 1;
@@ -150,8 +169,28 @@ bool ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) no
 
 }  // namespace
 
+VkBufferUsageFlags OptionalBufferUsages(const VkDeviceCreateInfo& info,
+                                        bool device_address) noexcept {
+    VkBufferUsageFlags usages =
+        device_address ? VkBufferUsageFlags{VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT} : 0;
+    for (const OptionalUsage& optional : kOptionalUsages) {
+        for (uint32_t i = 0; i < info.enabledExtensionCount; ++i) {
+            if (std::strcmp(info.ppEnabledExtensionNames[i], optional.extension) == 0) {
+                usages |= optional.usage;
+            }
+        }
+    }
+    return usages;
+}
+
 bool ProbeRequirements(Device& device) noexcept {
     for (VkBufferUsageFlags usage : kBufferProbes) {
+        for (VkDeviceSize size : kBufferSizes) {
+            if (!ProbeBuffer(device, usage, size)) return false;
+        }
+    }
+    for (VkBufferUsageFlags rest = device.optional_buffer_usages; rest != 0; rest &= rest - 1) {
+        const VkBufferUsageFlags usage = rest & ~(rest - 1);
         for (VkDeviceSize size : kBufferSizes) {
             if (!ProbeBuffer(device, usage, size)) return false;
         }

@@ -6,13 +6,21 @@
 #ifndef TESSERA_LAYER_VK_REQUIREMENT_PROBE_H_
 #define TESSERA_LAYER_VK_REQUIREMENT_PROBE_H_
 
+#include <vulkan/vulkan_core.h>
+
 namespace tessera {
 
 class Device;
 
-// Observes the requirements of a fixed set of buffers and images in `device.book`: every core
-// buffer usage, and images of the kinds that are known to ask for most (attachments, depth,
-// multisampled, three-dimensional, mipmapped), each at a small and a large size.
+// The buffer usages beyond those of Vulkan 1.0 that a device created with `info` may be asked
+// about; `device_address` tells whether bufferDeviceAddress is enabled.
+VkBufferUsageFlags OptionalBufferUsages(const VkDeviceCreateInfo& info,
+                                        bool device_address) noexcept;
+
+// Observes the requirements of a fixed set of buffers and images in `device.book`: every buffer
+// usage of Vulkan 1.0 and of `device.optional_buffer_usages`, linear images, and optimal images of
+// the kinds that are known to ask for most (attachments, depth, multisampled, three-dimensional,
+// mipmapped), each at a small and a large size.
 //
 // Where the device has maintenance4 no object is made; else each resource is created, asked and
 // destroyed. Nothing is bound, and what the device does not support is left out.

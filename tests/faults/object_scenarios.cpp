@@ -57,7 +57,7 @@ void Move(Application& app, uint32_t type) {
     std::vector<VkDeviceMemory> memories;
     for (int i = 0; i < 8; ++i)
         memories.push_back(app.Pooled(16 * kKiB, type, &flags));
-    const VkBuffer buffer = app.Buffer(300, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT);
+    const VkBuffer buffer = app.Buffer(300, VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR);
     EXPECT_EQ(app.Needs(buffer).alignment, 65536u);
     app.Bind(buffer, memories[1]);
     app.Destroy(buffer);
@@ -158,7 +158,7 @@ void MoveInArrays(Application& app) {
     for (int i = 0; i < 3; ++i) {
         VkBindBufferMemoryInfo info = {};
         info.sType = VK_STRUCTURE_TYPE_BIND_BUFFER_MEMORY_INFO;
-        info.buffer = app.Buffer(300, i == 1 ? VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT
+        info.buffer = app.Buffer(300, i == 1 ? VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR
                                              : VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
         info.memory = memories[static_cast<size_t>(i)];
         app.Needs(info.buffer);
@@ -422,7 +422,7 @@ void RarerBinds(Application& app) {
 Machine LateAlignment() {
     Machine machine;
     machine.description =
-        R"({"base": "discrete", "alignment": {"device_address": 65536}, "size_below_alignment": true})";
+        R"({"base": "discrete", "alignment": {"video": 65536}, "size_below_alignment": true})";
     machine.environment = {"TESSERA_MAX_BLOCK_BYTES=128KiB"};
     machine.device_address = true;
     return machine;

@@ -166,7 +166,7 @@ SessionOptions LateAlignment() {
     features.bufferDeviceAddress = VK_TRUE;
     SessionOptions options;
     options.description =
-        R"({"base": "discrete", "alignment": {"device_address": 16384}, "size_below_alignment": true})";
+        R"({"base": "discrete", "alignment": {"video": 16384}, "size_below_alignment": true})";
     options.device_chain = &features;
     return options;
 }
@@ -187,7 +187,7 @@ TEST(Bind, UnseenAlignmentMovesTheSlot) {
         memories.push_back(session.Allocate(512, 1, &flags));
     std::vector<VkBuffer> buffers;
     for (VkDeviceMemory memory : memories) {
-        buffers.push_back(session.MakeBuffer(300, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT));
+        buffers.push_back(session.MakeBuffer(300, VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR));
         ASSERT_EQ(session.Requirements(buffers.back()).alignment, 16384u);
         EXPECT_EQ(vkBindBufferMemory(session.device, buffers.back(), memory, 0), VK_SUCCESS);
         EXPECT_EQ(Find(session, buffers.back()).offset % 16384, 0u);
@@ -215,7 +215,7 @@ TEST(Bind, MoveWithoutMemoryFailsAndCanBeRepeated) {
     // Granules of 1,024 bytes: these fill a block.
     for (int i = 0; i < 64; ++i)
         memories.push_back(session.Allocate(512, 1, &flags));
-    const VkBuffer buffer = session.MakeBuffer(300, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT);
+    const VkBuffer buffer = session.MakeBuffer(300, VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR);
     ASSERT_EQ(session.Requirements(buffer).alignment, 16384u);
     session.mock->fail_call("vkAllocateMemory", 1, VK_ERROR_OUT_OF_DEVICE_MEMORY, /*sticky=*/1);
     EXPECT_EQ(vkBindBufferMemory(session.device, buffer, memories[1], 0),
@@ -234,7 +234,7 @@ TEST(Bind, MoveWithoutMemoryFailsAndCanBeRepeated) {
 TEST(Bind, MoveGivesIdleBlocksBackFirst) {
     SessionOptions options = LateAlignment();
     options.description =
-        R"({"base": "discrete", "alignment": {"device_address": 16384},
+        R"({"base": "discrete", "alignment": {"video": 16384},
             "size_below_alignment": true, "limits": {"maxMemoryAllocationCount": 4}})";
     options.environment = {"TESSERA_MAX_BLOCK_BYTES=64KiB"};
     Session session(options);
@@ -245,7 +245,7 @@ TEST(Bind, MoveGivesIdleBlocksBackFirst) {
         memories.push_back(session.Allocate(512, 1, &flags));
     ASSERT_EQ(session.DriverLive(3), 1u);
     ASSERT_EQ(session.DriverLive(1), 1u);
-    const VkBuffer buffer = session.MakeBuffer(300, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT);
+    const VkBuffer buffer = session.MakeBuffer(300, VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR);
     ASSERT_EQ(session.Requirements(buffer).alignment, 16384u);
     EXPECT_EQ(vkBindBufferMemory(session.device, buffer, memories[1], 0), VK_SUCCESS);
     EXPECT_EQ(session.DriverLive(3), 0u);
@@ -337,6 +337,56 @@ TEST(Bind, RefusedElementHasItsOwnStatus) {
         vkDestroyBuffer(session.device, info.buffer, nullptr);
     }
     session.Free(live);
+}
+
+// e8: buffers with a device address, and linear images, may need more than their size. They are
+// asked about up front where they can be made, so that memory bound before they exist suits them
+// too.
+TEST(Bind, SmallAllocationSuitsWhatIsMadeLater) {
+    VkPhysicalDeviceBufferDeviceAddressFeatures features = {};
+    features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES;
+    features.bufferDeviceAddress = VK_TRUE;
+    VkMemoryAllocateFlagsInfo flags = {};
+    flags.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO;
+    flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
+    SessionOptions options;
+    options.description =
+        R"({"base": "discrete", "size_below_alignment": true,
+            "alignment": {"device_address": 4096, "linear_image": 8192}})";
+    options.device_chain = &features;
+    Session session(options);
+    std::vector<VkBuffer> buffers;
+    std::vector<VkDeviceMemory> memories;
+    std::vector<VkImage> images;
+    for (int i = 0; i < 3; ++i) {
+        memories.push_back(session.Allocate(13, 1, &flags));
+        buffers.push_back(session.MakeBuffer(13));
+        ASSERT_EQ(vkBindBufferMemory(session.device, buffers.back(), memories.back(), 0),
+                  VK_SUCCESS);
+        buffers.push_back(session.MakeBuffer(13, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT));
+        EXPECT_EQ(session.Requirements(buffers.back()).alignment, 4096u);
+        EXPECT_EQ(vkBindBufferMemory(session.device, buffers.back(), memories.back(), 0),
+                  VK_SUCCESS);
+    }
+    for (int i = 0; i < 3; ++i) {
+        memories.push_back(session.Allocate(30408, 1, &flags));
+        buffers.push_back(session.MakeBuffer(16));
+        ASSERT_EQ(vkBindBufferMemory(session.device, buffers.back(), memories.back(), 0),
+                  VK_SUCCESS);
+        images.push_back(session.MakeImage(16, VK_IMAGE_TILING_LINEAR));
+        EXPECT_EQ(session.Requirements(images.back()).alignment, 8192u);
+        EXPECT_EQ(vkBindImageMemory(session.device, images.back(), memories.back(), 8192),
+                  VK_SUCCESS);
+    }
+    EXPECT_EQ(session.Totals(1).placement_failures, 0u);
+    for (VkImage image : images)
+        vkDestroyImage(session.device, image, nullptr);
+    for (VkBuffer buffer : buffers)
+        vkDestroyBuffer(session.device, buffer, nullptr);
+    for (VkDeviceMemory memory : memories)
+        session.Free(memory);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ class Late {
         features_.bufferDeviceAddress = VK_TRUE;
         SessionOptions options;
         options.description =
-            R"({"base": "discrete", "alignment": {"device_address": 16384},
+            R"({"base": "discrete", "alignment": {"video": 16384},
                 "size_below_alignment": true})";
         options.device_chain = &features_;
         if (setting != nullptr) options.environment = {setting};
@@ -59,7 +59,7 @@ class Late {
     }
     // Asks for its requirement, as every application does before it binds.
     VkBuffer LateBuffer(VkDeviceSize size) {
-        buffers_.push_back(session_->MakeBuffer(size, VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT));
+        buffers_.push_back(session_->MakeBuffer(size, VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR));
         EXPECT_EQ(session_->Requirements(buffers_.back()).alignment, kLateAlignment);
         return buffers_.back();
     }

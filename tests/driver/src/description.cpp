@@ -196,6 +196,7 @@ Readers AlignmentReaders(Alignments& a) {
             {"storage", AlignmentInto(a.storage)},
             {"texel", AlignmentInto(a.texel)},
             {"device_address", AlignmentInto(a.device_address)},
+            {"video", AlignmentInto(a.video)},
             {"linear_image", AlignmentInto(a.linear_image)},
             {"optimal_image", AlignmentInto(a.optimal_image)}};
 }

@@ -61,6 +61,7 @@ VkMemoryRequirements BufferRequirements(const Description& d, const VkBufferCrea
     raise(VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT | VK_BUFFER_USAGE_STORAGE_TEXEL_BUFFER_BIT,
           a.texel);
     raise(VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT, a.device_address);
+    raise(VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR, a.video);
     const bool sparse = info.flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT;
     if (sparse) out.alignment = std::max(out.alignment, kSparseBlockBytes);
     out.size = d.size_below_alignment && !sparse ? info.size : RoundUp(info.size, out.alignment);
