@@ -187,7 +187,7 @@ TEST(Bind, UnseenAlignmentMovesTheSlot) {
         memories.push_back(session.Allocate(512, 1, &flags));
     std::vector<VkBuffer> buffers;
     for (VkDeviceMemory memory : memories) {
-        buffers.push_back(session.MakeBuffer(300, VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR));
+        buffers.push_back(session.MakeBuffer(512, VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR));
         ASSERT_EQ(session.Requirements(buffers.back()).alignment, 16384u);
         EXPECT_EQ(vkBindBufferMemory(session.device, buffers.back(), memory, 0), VK_SUCCESS);
         EXPECT_EQ(Find(session, buffers.back()).offset % 16384, 0u);

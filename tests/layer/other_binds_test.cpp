@@ -211,7 +211,7 @@ TEST(OtherBinds, TensorHasItsGranulesAlone) {
     std::vector<VkBuffer> buffers;
     std::vector<VkDeviceMemory> memories;
     for (int i = 0; i < 4; ++i) {
-        buffers.push_back(session.MakeBuffer(512));
+        buffers.push_back(session.MakeBuffer(448));
         memories.push_back(session.Allocate(session.Requirements(buffers.back()).size, kType));
         if (i == 1) continue;
         EXPECT_EQ(vkBindBufferMemory(session.device, buffers.back(), memories.back(), 0),

@@ -1,0 +1,1 @@
+{"command": ["BUILD/lifecycle_app", "clean"], "environment": {"EXAMPLE": "1"}}
