@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See catalog.h.
+
+#include "catalog.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace bench {
+namespace {
+
+std::vector<Outcome> SideBySide(const Scenario& wanted, const Settings& settings) {
+    const Field field(settings, wanted.sparse);
+    if (wanted.sparse && !field.bare().sparse()) {
+        throw std::runtime_error("this driver has no sparse binding");
+    }
+    Scenario scenario = wanted;
+    scenario.unit = std::max(scenario.unit, field.bare().SizeUnit());
+    return Run(scenario, field.For(uint64_t{scenario.live} * scenario.threads), settings.run);
+}
+
+// As many threads as in the tables; those beyond the cores say how waiting is done.
+const std::vector<uint32_t> kThreads = {1, 2, 4, 8, 16};
+
+const std::vector<Entry> kCatalog = {
+    {"log", "steady churn, 256 B to 64 KiB", {1'000, 10'000, 100'000, 1'000'000}, {1}, SideBySide},
+    {"log256",
+     "as log, in multiples of 256 bytes: the same sizes come again and again",
+     {1'000, 10'000, 100'000, 1'000'000},
+     {1},
+     SideBySide,
+     Shape::kSteady,
+     Mix::kLog,
+     false,
+     256},
+    {"tiny",
+     "steady churn, 3 B to 1 KiB",
+     {1'000, 10'000, 100'000, 1'000'000},
+     {1},
+     SideBySide,
+     Shape::kSteady,
+     Mix::kTiny},
+    {"naive",
+     "steady churn, 256 B to 8 MiB as naive applications ask",
+     {1'000, 10'000, 100'000},
+     {1},
+     SideBySide,
+     Shape::kSteady,
+     Mix::kNaive},
+    {"conservative",
+     "as log, where alignments up to 64 KiB must be feared",
+     {10'000, 100'000},
+     {1},
+     SideBySide,
+     Shape::kSteady,
+     Mix::kLog,
+     true},
+    {"large", "steady churn, 4 to 64 MiB", {64}, {1}, SideBySide, Shape::kSteady, Mix::kLarge},
+    {"burst",
+     "all are allocated, then all freed, as log",
+     {100'000},
+     {1},
+     SideBySide,
+     Shape::kBurst},
+    {"frame",
+     "1,000 are allocated and freed each frame over what lives, as log",
+     {10'000},
+     {1},
+     SideBySide,
+     Shape::kFrame},
+    {"batch", "1,000 are allocated and freed, as log", {0}, {1}, SideBySide, Shape::kBatch},
+    {"own", "as log, each thread frees what it allocated", {10'000}, kThreads, SideBySide},
+    {"cross",
+     "as log, each thread frees what another one allocated",
+     {10'000},
+     kThreads,
+     SideBySide,
+     Shape::kCross},
+};
+
+}  // namespace
+
+std::span<const Entry> Catalog() {
+    return kCatalog;
+}
+
+const Entry& Find(const std::string& name) {
+    for (const Entry& entry : kCatalog)
+        if (name == entry.name) return entry;
+    throw std::runtime_error("no scenario is named '" + name + "'; see --list");
+}
+
+}  // namespace bench

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See mix.h.
+
+#include "mix.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace bench {
+namespace {
+
+constexpr uint64_t kKiB = 1024;
+constexpr uint64_t kMiB = 1024 * kKiB;
+
+uint64_t LogUniform(uint64_t least, uint64_t most, Random& random) {
+    const double octaves = std::log2(static_cast<double>(most + 1) / static_cast<double>(least));
+    const double size = static_cast<double>(least) * std::exp2(random.Unit() * octaves);
+    return std::min(static_cast<uint64_t>(size), most);
+}
+
+uint64_t ExactSize(Mix mix, Random& random) {
+    switch (mix) {
+        case Mix::kLog:
+            return LogUniform(256, 64 * kKiB, random);
+        case Mix::kTiny:
+            return LogUniform(3, kKiB, random);
+        case Mix::kLarge:
+            return LogUniform(4 * kMiB, 64 * kMiB, random);
+        case Mix::kNaive:
+            break;
+    }
+    const double part = random.Unit();
+    if (part < 0.78) return LogUniform(256, 64 * kKiB, random);
+    if (part < 0.93) return LogUniform(64 * kKiB, kMiB, random);
+    return LogUniform(kMiB, 8 * kMiB, random);
+}
+
+}  // namespace
+
+uint64_t Random::Next() {
+    uint64_t z = (state_ += 0x9E3779B97F4A7C15u);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+const char* NameOf(Mix mix) {
+    switch (mix) {
+        case Mix::kLog:
+            return "log";
+        case Mix::kTiny:
+            return "tiny";
+        case Mix::kLarge:
+            return "large";
+        case Mix::kNaive:
+            break;
+    }
+    return "naive";
+}
+
+uint32_t SizeOf(Mix mix, uint32_t unit, Random& random) {
+    return static_cast<uint32_t>((ExactSize(mix, random) + unit - 1) / unit * unit);
+}
+
+Sequence Composer::Fill(uint32_t first, uint32_t count) {
+    Sequence ops(count);
+    for (uint32_t i = 0; i < count; ++i)
+        ops[i] = {first + i, SizeOf(mix_, unit_, random_)};
+    return ops;
+}
+
+Sequence Composer::Churn(uint32_t live, uint64_t pairs) {
+    Sequence ops(pairs);
+    for (Op& op : ops) {
+        op.slot = static_cast<uint32_t>(random_.Below(live));
+        op.bytes = SizeOf(mix_, unit_, random_);
+    }
+    return ops;
+}
+
+Sequence Composer::Drain(uint32_t first, uint32_t count) {
+    Sequence ops(count);
+    for (uint32_t i = 0; i < count; ++i)
+        ops[i] = {first + i, 0};
+    for (uint32_t i = count; i > 1; --i)
+        std::swap(ops[i - 1], ops[random_.Below(i)]);
+    return ops;
+}
+
+}  // namespace bench
