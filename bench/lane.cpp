@@ -19,6 +19,8 @@ using Clock = std::chrono::steady_clock;
 
 // No application has more different sizes, and the layer learns small ones only.
 constexpr size_t kMostAnnounced = 4096;
+// What allocators of device memory place in; small sizes cannot take less.
+constexpr uint32_t kPlacedUnit = 256;
 // Bounds the memory of a round that is made up.
 constexpr uint64_t kMostBatches = 4000;
 
@@ -204,7 +206,7 @@ void Lane::Round() {
 }
 
 void Lane::FixedRound() {
-    Compose((kMostPairs + pairs_of_batch_ - 1) / pairs_of_batch_);
+    Compose((std::max(kLeastPairs, options_.pairs) + pairs_of_batch_ - 1) / pairs_of_batch_);
     for (auto& worker : workers_)
         worker->round.resize(
             std::min<size_t>(worker->round.size(), options_.pairs / pairs_of_batch_));
@@ -216,11 +218,11 @@ void Lane::FixedRound() {
     pairs_ += pairs * workers_.size();
 }
 
-uint64_t Lane::LiveBytes() const {
+uint64_t Lane::LiveBytes(uint32_t unit) const {
     uint64_t total = 0;
     for (const auto& worker : workers_) {
         for (const uint32_t size : worker->sizes)
-            total += size;
+            total += (uint64_t{size} + unit - 1) / unit * unit;
     }
     return total;
 }
@@ -243,11 +245,12 @@ Outcome Lane::Result() const {
         outcome.more["driver_calls_per_1000_pairs"] =
             1000.0 * static_cast<double>(driver_calls_) / static_cast<double>(pairs_);
     }
-    const auto live = static_cast<double>(LiveBytes());
-    if (live > 0) {
-        outcome.more["live_bytes"] = live;
-        if (usage.block_bytes)
-            outcome.overhead_ratio = static_cast<double>(*usage.block_bytes) / live;
+    const auto live = static_cast<double>(LiveBytes(1));
+    if (live > 0) outcome.more["live_bytes"] = live;
+    if (live > 0 && usage.block_bytes) {
+        const auto held = static_cast<double>(*usage.block_bytes);
+        outcome.overhead_ratio = held / live;
+        outcome.more["overhead_of_units"] = held / static_cast<double>(LiveBytes(kPlacedUnit));
     }
     return outcome;
 }

@@ -53,7 +53,8 @@ class Lane {
     void RunBatches(size_t thread);
     Worker& OwnerOf(size_t thread, uint64_t batch);
     void Drain();
-    uint64_t LiveBytes() const;
+    // Of what lives, each size rounded up to a multiple of `unit`.
+    uint64_t LiveBytes(uint32_t unit) const;
 
     Contender& contender_;
     const Scenario& scenario_;

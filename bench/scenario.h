@@ -54,14 +54,14 @@ struct RunOptions {
     uint32_t rounds = 5;
     uint32_t round_ms = 100;  // at least, for each contender
     // Not 0: one round of so many pairs of each thread, the first of a sequence whose length does
-    // not depend on it, for counting instructions by the difference of two runs.
+    // not depend on it below kLeastPairs: instructions are counted by the difference of two runs.
     uint64_t pairs = 0;
 };
 
 // How many pairs a batch has; a GPU's driver is slow, so that one batch may fill a round.
 inline constexpr uint32_t kBatchPairs = 1000;
-// The length of the sequence from which RunOptions::pairs takes.
-inline constexpr uint64_t kMostPairs = 200'000;
+// The sequence from which RunOptions::pairs takes is made up in this length at least.
+inline constexpr uint64_t kLeastPairs = 200'000;
 
 // Runs a scenario and returns one outcome for each contender that can take part.
 std::vector<Outcome> Run(const Scenario& scenario, const std::vector<Contender*>& contenders,

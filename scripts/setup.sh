@@ -38,8 +38,8 @@ LIST
 }
 
 # For contributors: a second compiler (its thread-safety analysis is part of our rules), the
-# formatter and linter, a compiler cache, which scripts/test.sh uses where it is, and what
-# scripts/coverage.sh counts lines with.
+# formatter and linter, a compiler cache, which scripts/test.sh uses where it is, what
+# scripts/coverage.sh counts lines with, and what bench/ and tests/cost measure with.
 develop_packages() {
     cat <<'LIST'
 clang                        command clang++
@@ -47,6 +47,8 @@ clang-format                 command clang-format
 clang-tidy                   command clang-tidy
 ccache                       command ccache
 gcovr                        command gcovr
+libbenchmark-dev             header benchmark/benchmark.h
+valgrind                     command valgrind
 LIST
 }
 
