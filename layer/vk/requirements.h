@@ -119,13 +119,6 @@ class RequirementBook {
     // alignment), "Buffer-Image Granularity", VkMappedMemoryRange.
     PlacementRule Place(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags) const noexcept;
 
-    // Whether a slot placed with this alignment and kind suits every resource known to its type, so
-    // that a bind need not ask.
-    bool SuitsAll(uint32_t type, uint64_t alignment, pool::Kind kind) const noexcept {
-        return alignment >= types_[type].Alignment() &&
-               (kind == pool::Kind::kAny || !types_[type].AdmitsOptimal());
-    }
-
     // Whether an allocation of `bytes` that lies so suits whatever may come to be bound in it, by
     // the formula for allocations of which nothing is known.
     bool SuitsUnknown(uint32_t type, uint64_t bytes, uint64_t alignment,

@@ -41,10 +41,10 @@ bool Within(uint64_t offset, uint64_t bytes, uint64_t limit) noexcept {
     return offset <= limit && bytes <= limit - offset;
 }
 
-// Whether the slot's present place suits the resource, but for its size.
+// Whether the slot's present place suits the resource, but for its size. The resource is asked, and
+// not what is known of its memory type: nobody may have asked about such a resource on this device.
 // Requires: the place does not change meanwhile (pinned, or settled by the caller).
 bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept {
-    if (device.book.SuitsAll(slot.type_index, slot.alignment_bytes, slot.key.kind)) return true;
     if (!IsAligned(slot.place.offset_bytes, need.Alignment())) return false;
     if (slot.key.kind == pool::Kind::kAny) return true;
     // A slot among linear neighbours may still fill its granules alone.

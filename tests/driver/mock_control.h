@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 /* Grows with every change of the structures below. */
-#define TESSERA_MOCK_CONTROL_VERSION 3u
+#define TESSERA_MOCK_CONTROL_VERSION 4u
 
 #define TESSERA_MOCK_MAX_CHAIN 8u
 #define TESSERA_MOCK_MAX_NAME 64u
@@ -67,8 +67,9 @@ typedef struct TesseraMockMemory {
 typedef struct TesseraMockBinding {
     VkDeviceMemory memory; /* VK_NULL_HANDLE: not bound, or sparse */
     VkDeviceSize offset;
-    VkDeviceSize size_bytes; /* of its requirement */
+    VkDeviceSize size_bytes; /* of its requirement, as the next two */
     VkDeviceSize alignment;
+    uint32_t memory_type_bits;
 } TesseraMockBinding;
 
 typedef void (*TesseraMockHook)(void* user, const char* command);
@@ -150,8 +151,9 @@ typedef struct TesseraMock {
     /* --- what only the test knows --- */
 
     /* Tells that the application has freed the memory of this buffer or this image (one of them is
-     * null) and will only destroy it. The driver cannot know where a layer frees a part of a memory;
-     * such a resource shares no granule with anybody any more. Returns 0 if neither is known. */
+     * null) and will only destroy it. The driver cannot know where a layer frees a part of a
+     * memory; such a resource shares no granule with anybody any more. Returns 0 if neither is
+     * known. */
     int (*abandon)(VkDevice device, VkBuffer buffer, VkImage image);
 } TesseraMock;
 

@@ -35,7 +35,8 @@ void Statistics::Add(const Statistics& other) {
     on_memory += other.on_memory;
 }
 
-Machine::Machine(Gpu& gpu, uint64_t seed) : gpu_(gpu), last_seed_(seed << 32) {
+Machine::Machine(Gpu& gpu, uint64_t seed)
+    : gpu_(gpu), last_seed_(seed << 32), asks_about_demanding_(seed % 2 == 0) {
     VkCommandPoolCreateInfo pool = {};
     pool.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
     pool.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT;

@@ -56,6 +56,7 @@ class Machine {
         bool device_address = false;
         bool pooled = false;
         bool mapped = false;
+        bool addressed = false;  // its address was asked for
         VkDeviceSize map_offset = 0;
         VkDeviceSize map_size = 0;
         uint8_t* host = nullptr;  // where the allocation begins, once it was mapped
@@ -83,6 +84,7 @@ class Machine {
         bool linear = true;
         bool sparse = false;
         bool device_address = false;
+        bool demanding = false;            // asks for more than what can be known in advance
         bool bound = false;                // once and for all
         Allocation* allocation = nullptr;  // null again when that was freed
         VkDeviceSize offset = 0;
@@ -132,6 +134,7 @@ class Machine {
     Allocation* NewAllocationFor(const Resource& resource, uint32_t operand);
     void Discover(Allocation& allocation);
     void FreeMemory(Allocation& allocation);
+    void LearnRequirements(Resource& resource, bool ask) const;
     void DestroyResource(Resource& resource);
     void CompareMapped(Allocation& allocation, uint64_t most_cells);
     void CompareDevice(Allocation& allocation, uint64_t most_cells);
@@ -166,6 +169,8 @@ class Machine {
     VkFence fence_ = VK_NULL_HANDLE;
     VkDeviceSize live_bytes_ = 0;
     uint64_t last_seed_;
+    // Once somebody has asked, the device knows; so in half of all programs nobody does.
+    bool asks_about_demanding_;
     bool failed_ = false;
     Statistics statistics_;
 };

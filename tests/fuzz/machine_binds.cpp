@@ -31,6 +31,10 @@ bool Machine::CreateBuffer(const Op& op) {
         info.usage |= VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
         resource->device_address = true;
     }
+    if ((op.a >> 9) % 8 == 0) {
+        info.usage |= VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR;
+        resource->demanding = true;
+    }
     info.size = 1 + (op.c * 65536ull + op.d) % (VkDeviceSize{1} << (1 + op.b % 18));
     if (gpu_.sparse && (op.a >> 5) % 4 == 0) {
         info.flags = VK_BUFFER_CREATE_SPARSE_BINDING_BIT | VK_BUFFER_CREATE_SPARSE_RESIDENCY_BIT;
@@ -43,7 +47,8 @@ bool Machine::CreateBuffer(const Op& op) {
     if (result != VK_SUCCESS && gpu_.refuses) return false;
     Require(result, "vkCreateBuffer");
     resource->size = info.size;
-    vkGetBufferMemoryRequirements(gpu_.device, resource->buffer, &resource->requirements);
+    LearnRequirements(*resource,
+                      resource->demanding ? asks_about_demanding_ : (op.a >> 7) % 4 != 0);
     if (resource->sparse) resource->pages.resize(info.size / resource->requirements.alignment);
     resources_.push_back(std::move(resource));
     return true;
@@ -75,9 +80,28 @@ bool Machine::CreateImage(const Op& op) {
     if (result != VK_SUCCESS && gpu_.refuses) return false;
     Require(result, "vkCreateImage");
     resource->linear = info.tiling == VK_IMAGE_TILING_LINEAR;
-    vkGetImageMemoryRequirements(gpu_.device, resource->image, &resource->requirements);
+    LearnRequirements(*resource, (op.a >> 8) % 4 != 0);
     resources_.push_back(std::move(resource));
     return true;
+}
+
+// Requirements are the same wherever a resource is described in the same way, so that an
+// application may know them without asking here.
+void Machine::LearnRequirements(Resource& resource, bool ask) const {
+    if (ask && resource.buffer != VK_NULL_HANDLE) {
+        vkGetBufferMemoryRequirements(gpu_.device, resource.buffer, &resource.requirements);
+        return;
+    }
+    if (ask) {
+        vkGetImageMemoryRequirements(gpu_.device, resource.image, &resource.requirements);
+        return;
+    }
+    TesseraMockBinding needs = {};
+    const int known = resource.buffer != VK_NULL_HANDLE
+                          ? Mock().find_buffer(gpu_.device, resource.buffer, &needs)
+                          : Mock().find_image(gpu_.device, resource.image, 0, &needs);
+    if (known != 1) throw Finding("the driver does not know of a resource that was created");
+    resource.requirements = {needs.size_bytes, needs.alignment, needs.memory_type_bits};
 }
 
 bool Machine::Destroy(const Op& op) {
@@ -105,6 +129,11 @@ bool Machine::MayHold(const Allocation& allocation, const Resource& resource) co
     if (allocation.size < resource.requirements.size) return false;
     if (allocation.is_dedicated && allocation.dedicated != &resource) return false;
     if (resource.device_address && !allocation.device_address) return false;
+    // Where memory lies for good, only the resources that the driver can be asked about in advance
+    // are sure to find room (docs/design.md, "Learned sizes").
+    const bool seen =
+        allocation.host != nullptr || allocation.addressed || allocation.linear.has_value();
+    if (resource.demanding && seen && !allocation.is_dedicated) return false;
     return !allocation.linear || *allocation.linear == resource.linear;
 }
 

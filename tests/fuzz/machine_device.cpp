@@ -143,7 +143,8 @@ bool Machine::Query(const Op& op) {
         if (used < live_bytes_) throw Finding("less is told to be used than this thread holds");
         return true;
     }
-    Resource* resource = ChooseResource(op.a, [](const Resource&) { return true; });
+    Resource* resource = ChooseResource(
+        op.a, [this](const Resource& r) { return !r.demanding || asks_about_demanding_; });
     if (resource == nullptr) return false;
     VkMemoryRequirements2 answer = {};
     answer.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2;
@@ -257,6 +258,7 @@ bool Machine::Hint(const Op& op) {
     allocation = ChooseAllocation(op.a, [](const Allocation& a) { return a.device_address; });
     if (allocation == nullptr) return false;
     CountUse(*allocation);
+    allocation->addressed = true;
     const VkDeviceMemoryOpaqueCaptureAddressInfo info{
         VK_STRUCTURE_TYPE_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO, nullptr, allocation->memory};
     const auto ask = gpu_.Command<PFN_vkGetDeviceMemoryOpaqueCaptureAddressKHR>(

@@ -59,8 +59,13 @@ class Late {
     }
     // Asks for its requirement, as every application does before it binds.
     VkBuffer LateBuffer(VkDeviceSize size) {
-        buffers_.push_back(session_->MakeBuffer(size, VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR));
+        UnaskedBuffer(size);
         EXPECT_EQ(session_->Requirements(buffers_.back()).alignment, kLateAlignment);
+        return buffers_.back();
+    }
+    // The same, of which the application knows the requirement from elsewhere.
+    VkBuffer UnaskedBuffer(VkDeviceSize size) {
+        buffers_.push_back(session_->MakeBuffer(size, VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR));
         return buffers_.back();
     }
     TesseraMockBinding Place(VkBuffer buffer) const {
@@ -176,6 +181,40 @@ TEST(Bind, LargestKnownAlignmentIsAskedFor) {
         const VkBuffer whole = late.LateBuffer(kLateAlignment / 2);
         EXPECT_EQ(vkBindBufferMemory(late->device, whole, memory, 0), VK_SUCCESS);
         EXPECT_EQ(late.Place(whole).offset % kLateAlignment, 0u);
+    }
+}
+
+// f0, f24: requirements are the same on every device of a kind, so that an application may know
+// them without having asked here. A place that suits all that is known need not suit such a
+// resource.
+TEST(Bind, AlignmentThatNobodyAskedAboutIsKeptTo) {
+    Late late;
+    std::vector<VkDeviceMemory> memories;
+    for (int i = 0; i < 8; ++i)
+        memories.push_back(late.Allocate(kLateAlignment + 4096, kDeviceType));
+    for (VkDeviceMemory memory : memories) {
+        const VkBuffer unasked = late.UnaskedBuffer(kLateAlignment);
+        EXPECT_EQ(vkBindBufferMemory(late->device, unasked, memory, 0), VK_SUCCESS);
+        EXPECT_EQ(late.Place(unasked).offset % kLateAlignment, 0u);
+    }
+}
+
+// f0, f24: nothing wrong goes down either where a map has pinned the memory.
+TEST(Bind, AlignmentThatNobodyAskedAboutIsRefusedWhereMemoryIsPinned) {
+    Late late;
+    std::vector<VkDeviceMemory> memories;
+    for (int i = 0; i < 8; ++i) {
+        memories.push_back(late.Allocate(kLateAlignment + 4096, kHostType));
+        late->Map(memories.back());
+    }
+    for (VkDeviceMemory memory : memories) {
+        const VkBuffer unasked = late.UnaskedBuffer(kLateAlignment);
+        const VkResult result = vkBindBufferMemory(late->device, unasked, memory, 0);
+        if (result == VK_SUCCESS) {
+            EXPECT_EQ(late.Place(unasked).offset % kLateAlignment, 0u);
+        } else {
+            EXPECT_EQ(result, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+        }
     }
 }
 

@@ -152,6 +152,7 @@ void Describe(const Backing& backing, const VkMemoryRequirements& needs, Tessera
     *out = {};
     out->size_bytes = needs.size;
     out->alignment = needs.alignment;
+    out->memory_type_bits = needs.memoryTypeBits;
     if (!backing.bound()) return;
     out->memory = FromRaw<VkDeviceMemory>(backing.whole().memory->handle);
     out->offset = backing.whole().offset;

@@ -346,21 +346,21 @@ TEST_F(RequirementBookTest, TypesThatTheDeviceDoesNotHaveAreIgnored) {
     ExpectUntaught();
 }
 
-TEST_F(RequirementBookTest, ASlotSuitsAllOnlyIfAlignmentAndKindDo) {
-    EXPECT_TRUE(book_.SuitsAll(kDevice, 256, Kind::kLinear));
+TEST_F(RequirementBookTest, APlaceSuitsTheUnknownOnlyIfAlignmentAndKindDo) {
+    EXPECT_TRUE(book_.SuitsUnknown(kDevice, 1024, 256, Kind::kLinear));
     book_.Observe({1024, 1024, 1u << kDevice}, Layout::kOptimal, false);
-    EXPECT_FALSE(book_.SuitsAll(kDevice, 256, Kind::kAny));
-    EXPECT_FALSE(book_.SuitsAll(kDevice, 1024, Kind::kLinear));
-    EXPECT_TRUE(book_.SuitsAll(kDevice, 1024, Kind::kAny));
-    EXPECT_TRUE(book_.SuitsAll(kHost, 256, Kind::kLinear));
+    EXPECT_FALSE(book_.SuitsUnknown(kDevice, 1024, 256, Kind::kAny));
+    EXPECT_FALSE(book_.SuitsUnknown(kDevice, 1024, 1024, Kind::kLinear));
+    EXPECT_TRUE(book_.SuitsUnknown(kDevice, 1024, 1024, Kind::kAny));
+    EXPECT_TRUE(book_.SuitsUnknown(kHost, 1024, 256, Kind::kLinear));
 }
 
 TEST_F(RequirementBookTest, AnImageSeenAfterThePlaceWasChosenMakesItWanting) {
     book_.Observe({700, 16, kBoth}, Layout::kLinear, true);
     const PlacementRule place = book_.Place(kDevice, 700, 0);
-    EXPECT_TRUE(book_.SuitsAll(kDevice, place.alignment_bytes, place.kind));
+    EXPECT_TRUE(book_.SuitsUnknown(kDevice, 700, place.alignment_bytes, place.kind));
     book_.Observe({512, 512, kBoth}, Layout::kOptimal, true);
-    EXPECT_FALSE(book_.SuitsAll(kDevice, place.alignment_bytes, place.kind));
+    EXPECT_FALSE(book_.SuitsUnknown(kDevice, 700, place.alignment_bytes, place.kind));
     EXPECT_EQ(book_.Place(kDevice, 700, 0).kind, Kind::kAny);
 }
 
