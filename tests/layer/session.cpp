@@ -12,6 +12,7 @@ namespace tessera::test {
 namespace {
 
 constexpr char kLayer[] = "VK_LAYER_TESSERA_suballocator";
+constexpr char kBelow[] = "VK_LAYER_TESSERA_test_below";
 
 // Another build of the layer may be put to the same tests.
 const char* LayerFolder() {
@@ -22,16 +23,23 @@ const char* LayerFolder() {
 }  // namespace
 
 VkResult MakeInstance(const SessionOptions& options, VkInstance* instance) {
-    setenv("VK_LAYER_PATH", LayerFolder(), 1);
+    std::string path = LayerFolder();
+    // The loader puts what is named later nearer to the driver.
+    std::vector<const char*> layers;
+    if (options.use_layer) layers.push_back(kLayer);
+    if (options.layer_below) {
+        layers.push_back(kBelow);
+        path += std::string(":") + TESSERA_TEST_BELOW_DIR;
+    }
+    setenv("VK_LAYER_PATH", path.c_str(), 1);
     VkApplicationInfo application = {};
     application.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO;
     application.apiVersion = options.api_version;
-    const char* layers[] = {kLayer};
     VkInstanceCreateInfo info = {};
     info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
     info.pApplicationInfo = &application;
-    info.enabledLayerCount = options.use_layer ? 1 : 0;
-    info.ppEnabledLayerNames = layers;
+    info.enabledLayerCount = static_cast<uint32_t>(layers.size());
+    info.ppEnabledLayerNames = layers.data();
     info.enabledExtensionCount = static_cast<uint32_t>(options.instance_extensions.size());
     info.ppEnabledExtensionNames = options.instance_extensions.data();
     return vkCreateInstance(&info, nullptr, instance);

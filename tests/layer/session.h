@@ -34,6 +34,7 @@ struct SessionOptions {
     VkPhysicalDeviceFeatures features = {};
     const void* device_chain = nullptr;
     bool use_layer = true;
+    bool layer_below = false;  // the one of below/below.h, under the layer
     // Environment for the layer's settings, as KEY=VALUE; cleared at the end.
     std::vector<std::string> environment;
 };
