@@ -7,8 +7,8 @@
 // open-addressed table of keys that only ever grows by chaining a further table and never moves, so
 // that a look-up is a hash, a load and a comparison.
 //
-// Threads: Find() from any thread at any time. Insert() and Erase() are serialised by the caller.
-// A key that is being erased must not be looked up any more, which Vulkan's external
+// Threads: Find() from any thread at any time. All that changes the map is serialised by the
+// caller. A key that is being erased must not be looked up any more, which Vulkan's external
 // synchronisation of vkDestroyDevice and vkDestroyInstance guarantees.
 
 #ifndef TESSERA_LAYER_VK_DISPATCH_MAP_H_
@@ -69,9 +69,10 @@ class DispatchMap {
     // Empty without host memory.
     static Room MakeRoom() noexcept { return Room(new (std::nothrow) Table); }
 
-    // Stores `value` for `key`, which the map does not hold. False: no room was given and there is
-    // no host memory; nothing changed.
+    // Stores `value` for `key`. What the map held for the key, whose handle must be dead, is
+    // forgotten. False: no room was given and there is no host memory; nothing is stored.
     bool Insert(const void* key, T* value, Room room = {}) noexcept {
+        Erase(key);
         Table* last = &first_;
         for (Table* table = &first_; table != nullptr; table = table->next.load()) {
             last = table;
@@ -95,6 +96,17 @@ class DispatchMap {
         for (Table* table = &first_; table != nullptr; table = table->next.load()) {
             for (auto& stored : table->keys) {
                 if (stored.load() == key) stored.store(Erased());
+            }
+        }
+    }
+
+    // Erases every key of an object, also one that nobody can read from its handle any more.
+    void EraseValue(const T* value) noexcept {
+        for (Table* table = &first_; table != nullptr; table = table->next.load()) {
+            for (size_t i = 0; i < kSlots; ++i) {
+                const void* key = table->keys[i].load();
+                if (key == nullptr || key == Erased()) continue;
+                if (table->values[i].load() == value) table->keys[i].store(Erased());
             }
         }
     }

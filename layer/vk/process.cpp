@@ -29,6 +29,33 @@ constinit uint32_t instance_count ABSL_GUARDED_BY(process_mutex) = 0;
 // In a forked child that inherited objects: the maps are never cleared.
 constinit bool has_inherited ABSL_GUARDED_BY(process_mutex) = false;
 
+void Unlink(const Device* device) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(process_mutex) {
+    for (Device** link = &first_device; *link != nullptr; link = &(*link)->next_in_process) {
+        if (*link != device) continue;
+        *link = device->next_in_process;
+        return;
+    }
+}
+
+// The application destroys an instance and leaves devices of it behind. Nobody may use them any
+// more, and the loader frees their dispatch tables, whose addresses come back as other devices'
+// keys. The objects are abandoned: what they hold below is the application's leak.
+void ForgetDevicesOf(const Instance* instance) noexcept
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(process_mutex) {
+    for (Device** link = &first_device; *link != nullptr;) {
+        Device* device = *link;
+        if (device->instance != instance) {
+            link = &device->next_in_process;
+            continue;
+        }
+        *link = device->next_in_process;
+        devices.EraseValue(device);
+        TESSERA_LOG(kWarning,
+                    "the application breaks a rule of Vulkan: it destroys an instance of which a "
+                    "device is not destroyed");
+    }
+}
+
 // In a forked child: locks may be held by threads that do not exist here. What the parent created
 // stays findable, since the application may still destroy it, but belongs to no list any more.
 void RestartInChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -47,9 +74,17 @@ void EnterLayer() noexcept {
 
 void AddInstance(std::unique_ptr<Instance> instance, InstanceMap::Room room) noexcept {
     MutexLock lock(process_mutex);
+    // One that the layer was not told the end of: a layer above failed after it was made.
+    Instance* stale = instances.Find(DispatchKey(instance->handle));
+    if (stale != nullptr) ForgetDevicesOf(stale);
+    const bool counted = stale != nullptr && stale->epoch == ForkEpoch();
     instances.Insert(DispatchKey(instance->handle), instance.get(), std::move(room));
     channel::InstanceCreated(instance->settings.channel && !instance->settings.elevated);
     ++instance_count;
+    if (counted) {
+        channel::InstanceDestroyed();
+        --instance_count;
+    }
     instance.release();
 }
 
@@ -63,9 +98,10 @@ std::unique_ptr<Instance> RemoveInstance(VkInstance handle) noexcept {
     }
     MutexLock lock(process_mutex);
     instances.Erase(DispatchKey(handle));
+    ForgetDevicesOf(instance);
     channel::InstanceDestroyed();
     if (--instance_count == 0 && !has_inherited) {
-        // The loader unloads the library next. Destroyed instances have no live devices.
+        // The loader unloads the library next.
         instances.Clear();
         devices.Clear();
         first_device = nullptr;
@@ -76,6 +112,8 @@ std::unique_ptr<Instance> RemoveInstance(VkInstance handle) noexcept {
 
 void AddDevice(std::unique_ptr<Device> device, DeviceMap::Room room) noexcept {
     MutexLock lock(process_mutex);
+    // One that the layer was not told the end of, as for an instance.
+    Unlink(devices.Find(DispatchKey(device->handle)));
     devices.Insert(DispatchKey(device->handle), device.get(), std::move(room));
     device->next_in_process = first_device;
     first_device = device.release();
@@ -90,11 +128,7 @@ std::unique_ptr<Device> RemoveDevice(VkDevice handle) noexcept {
     }
     MutexLock lock(process_mutex);
     devices.Erase(DispatchKey(handle));
-    for (Device** link = &first_device; *link != nullptr; link = &(*link)->next_in_process) {
-        if (*link != device) continue;
-        *link = device->next_in_process;
-        break;
-    }
+    Unlink(device);
     return std::unique_ptr<Device>(device);
 }
 

@@ -51,7 +51,8 @@ void EnterLayer() noexcept;
 void AddInstance(std::unique_ptr<Instance> instance, InstanceMap::Room room) noexcept;
 void AddDevice(std::unique_ptr<Device> device, DeviceMap::Room room) noexcept;
 
-// Hands the object back for destruction; look-ups no longer find it.
+// Hands the object back for destruction; look-ups no longer find it, nor the devices that the
+// application has left behind with an instance.
 std::unique_ptr<Instance> RemoveInstance(VkInstance instance) noexcept;
 std::unique_ptr<Device> RemoveDevice(VkDevice device) noexcept;
 

@@ -21,7 +21,7 @@ size_t OwnSegments() {
     return count;
 }
 
-VkDevice MakeDevice(const Session& session, VkResult expected = VK_SUCCESS) {
+VkDevice MakeDevice(VkPhysicalDevice physical_device, VkResult expected = VK_SUCCESS) {
     const float priority = 1.0f;
     VkDeviceQueueCreateInfo queue = {};
     queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
@@ -32,7 +32,7 @@ VkDevice MakeDevice(const Session& session, VkResult expected = VK_SUCCESS) {
     info.queueCreateInfoCount = 1;
     info.pQueueCreateInfos = &queue;
     VkDevice device = VK_NULL_HANDLE;
-    EXPECT_EQ(vkCreateDevice(session.physical_device, &info, nullptr, &device), expected);
+    EXPECT_EQ(vkCreateDevice(physical_device, &info, nullptr, &device), expected);
     return device;
 }
 
@@ -42,7 +42,7 @@ TEST(Lifecycle, ManyDevicesAtOnce) {
     std::vector<VkDevice> devices;
     std::vector<VkDeviceMemory> memories;
     for (int i = 0; i < 300; ++i) {
-        devices.push_back(MakeDevice(session));
+        devices.push_back(MakeDevice(session.physical_device));
         VkMemoryAllocateInfo info = {};
         info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
         info.allocationSize = 4096;
@@ -75,8 +75,49 @@ TEST(Lifecycle, InstancesSideBySide) {
 TEST(Lifecycle, RefusedDeviceLeavesNothing) {
     Session session;
     session.mock->fail_call("vkCreateDevice", 1, VK_ERROR_OUT_OF_HOST_MEMORY, 0);
-    EXPECT_EQ(MakeDevice(session, VK_ERROR_OUT_OF_HOST_MEMORY), VkDevice{VK_NULL_HANDLE});
-    vkDestroyDevice(MakeDevice(session), nullptr);
+    EXPECT_EQ(MakeDevice(session.physical_device, VK_ERROR_OUT_OF_HOST_MEMORY),
+              VkDevice{VK_NULL_HANDLE});
+    vkDestroyDevice(MakeDevice(session.physical_device), nullptr);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+// An allocation and a bind on a device that has done nothing else.
+void UseDevice(const Session& session, VkDevice device) {
+    VkMemoryAllocateInfo info = {};
+    info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
+    info.allocationSize = 4096;
+    info.memoryTypeIndex = 1;
+    VkDeviceMemory memory = VK_NULL_HANDLE;
+    ASSERT_EQ(vkAllocateMemory(device, &info, nullptr, &memory), VK_SUCCESS);
+    VkBufferCreateInfo buffer_info = {};
+    buffer_info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
+    buffer_info.size = 64;
+    buffer_info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT;
+    VkBuffer buffer = VK_NULL_HANDLE;
+    ASSERT_EQ(vkCreateBuffer(device, &buffer_info, nullptr, &buffer), VK_SUCCESS);
+    ASSERT_EQ(vkBindBufferMemory(device, buffer, memory, 0), VK_SUCCESS);
+    TesseraMockBinding binding = {};
+    ASSERT_EQ(session.mock->find_buffer(device, buffer, &binding), 1);
+    EXPECT_NE(binding.memory, static_cast<VkDeviceMemory>(VK_NULL_HANDLE));
+}
+
+// A device that the application forgets to destroy before its instance. The loader frees what it
+// kept of the device, so that later devices come by under the same dispatch key.
+TEST(Lifecycle, DeviceLeftBehindByItsInstanceIsForgotten) {
+    Session session;
+    for (int round = 0; round < 50; ++round) {
+        VkInstance instance = VK_NULL_HANDLE;
+        ASSERT_EQ(MakeInstance(SessionOptions(), &instance), VK_SUCCESS);
+        uint32_t one = 1;
+        VkPhysicalDevice physical_device = VK_NULL_HANDLE;
+        ASSERT_GE(vkEnumeratePhysicalDevices(instance, &one, &physical_device), VK_SUCCESS);
+        ASSERT_NO_FATAL_FAILURE(UseDevice(session, MakeDevice(physical_device))) << round;
+        EXPECT_EQ(session.mock.Violations(), "") << round;
+        vkDestroyInstance(instance, nullptr);
+        session.mock->clear_violations();  // the driver tells what the application left behind
+    }
+    session.Free(session.Allocate(4096, 1));
     session.Close();
     EXPECT_EQ(session.mock.Violations(), "");
 }

@@ -107,6 +107,25 @@ TEST_F(DispatchMapTest, AnErasedKeyCanComeBackWithAnotherObject) {
     EXPECT_EQ(map_.Find(Key(3)), nullptr);
 }
 
+TEST_F(DispatchMapTest, AKeyThatComesBackHasTheNewObjectAlone) {
+    InsertAll(0, 20);
+    ASSERT_TRUE(map_.Insert(Key(15), Value(50)));
+    EXPECT_EQ(map_.Find(Key(15)), Value(50));
+    map_.Erase(Key(15));
+    EXPECT_EQ(map_.Find(Key(15)), nullptr);
+}
+
+TEST_F(DispatchMapTest, AnObjectIsErasedWithoutItsKey) {
+    InsertAll(0, 30);
+    map_.EraseValue(Value(4));
+    map_.EraseValue(Value(25));
+    map_.EraseValue(Value(50));
+    for (size_t i = 0; i < 30; ++i)
+        EXPECT_EQ(map_.Find(Key(i)), i == 4 || i == 25 ? nullptr : Value(i)) << i;
+    ASSERT_TRUE(map_.Insert(Key(4), Value(60)));
+    EXPECT_EQ(map_.Find(Key(4)), Value(60));
+}
+
 TEST_F(DispatchMapTest, RoomOfErasedKeysIsUsedAgain) {
     InsertAll(0, kSlots);
     // An application that creates and destroys devices for hours must not make the map longer.

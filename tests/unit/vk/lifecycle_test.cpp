@@ -150,6 +150,23 @@ TEST_F(LifecycleTest, ARefusalFromBelowComesBackAndLeavesNothing) {
     EXPECT_EQ(next_.destructions, 0u);
 }
 
+// A layer above may fail after the instance was made here, and end it without a word. The loader
+// uses the address of its dispatch table again.
+TEST_F(LifecycleTest, AnInstanceThatTakesTheKeyOfAForgottenOneIsFoundAlone) {
+    ASSERT_EQ(Create(), VK_SUCCESS);
+    Instance* const forgotten = InstanceOf(instance_);
+    Dispatchable reborn{next_.instance.key};
+    chain_.u.pLayerInfo = &links_[0];
+    ASSERT_EQ(Create(), VK_SUCCESS);
+    instance_ = reinterpret_cast<VkInstance>(&reborn);
+    ASSERT_NE(InstanceOf(instance_), nullptr);
+    EXPECT_NE(InstanceOf(instance_), forgotten);
+    Destroy();
+    EXPECT_EQ(InstanceOf(instance_), nullptr);
+    EXPECT_EQ(next_.destructions, 1u);
+    delete forgotten;
+}
+
 TEST_F(LifecycleTest, WithoutALinkOrANextCommandNothingIsCreated) {
     links_[0].pfnNextGetInstanceProcAddr = HasNothing;
     EXPECT_EQ(Create(), VK_ERROR_INITIALIZATION_FAILED);
