@@ -24,6 +24,7 @@ const fs::path kSource = TESSERA_TEST_SOURCE_DIR;
 struct Row {
     std::string page;
     std::string name;
+    std::string rule;
     std::string where;
     std::string proof;
 };
@@ -57,7 +58,8 @@ std::vector<Row> ReadRows() {
             const std::vector<std::string> cells = Cells(line);
             EXPECT_EQ(cells.size(), 4u) << line;
             if (cells.size() != 4) continue;
-            rows.push_back({entry.path().filename().string(), cells[0], cells[2], cells[3]});
+            rows.push_back(
+                {entry.path().filename().string(), cells[0], cells[1], cells[2], cells[3]});
         }
     }
     return rows;
@@ -71,9 +73,20 @@ std::vector<std::string> Quoted(const std::string& cell) {
     return quoted;
 }
 
-// All tests in the sources, as Suite.Name.
+// Adds what a pattern finds in a text, behind a prefix.
+void AddAll(const std::string& text, const std::regex& pattern, const std::string& prefix,
+            std::set<std::string>* tests) {
+    for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it)
+        tests->insert(prefix + (*it)[1].str());
+}
+
+// All tests in the sources, as Suite.Name, and those that start a program of their own by the names
+// that they have there.
 std::set<std::string> TestsInSources() {
     std::set<std::string> tests;
+    const std::string install = ReadAll(kSource / "tests/install/CMakeLists.txt");
+    static const std::regex program(R"(\nadd_(?:installed|loader)_test\((\w+))");
+    AddAll(install, program, "install.", &tests);
     static const std::regex pattern(R"(\nTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\))");
     for (const auto& entry : fs::recursive_directory_iterator(kSource / "tests")) {
         if (entry.path().extension() != ".cpp") continue;
@@ -125,6 +138,17 @@ TEST(ContractDocument, NoNumberedRowIsMissingAndNoRowIsThereTwice) {
         EXPECT_TRUE(names.contains("limits.md e" + std::to_string(i))) << "e" << i;
     for (int i = 0; i <= 30; ++i)
         EXPECT_TRUE(names.contains("freedoms.md f" + std::to_string(i))) << "f" << i;
+}
+
+// The rules that the loader's documentation numbers, as far as they concern a layer's code.
+TEST(ContractDocument, TheLoadersNumberedRulesAreThere) {
+    std::string rules;
+    for (const Row& row : ReadRows())
+        if (row.page == "loader.md") rules += row.name + " " + row.rule + "\n";
+    for (const char* number : {"9", "14", "15", "16", "18", "21", "22"}) {
+        const std::regex rule("LLP_LAYER_" + std::string(number) + "\\b");
+        EXPECT_TRUE(std::regex_search(rules, rule)) << number;
+    }
 }
 
 // The number of rows beside each page in docs/contract.md is that of the page.
