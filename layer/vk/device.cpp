@@ -44,6 +44,8 @@ constexpr uint64_t kPooledShare = 2;
 
 constexpr uint64_t kSparseBlockBytes = 64 * kKiB;
 constexpr uint64_t kDescriptorHeapAlignment = 64 * kKiB;
+// The longest pause before a driver that has no memory to answer is asked again: 63 allocations.
+constexpr uint32_t kMaxProbePauseLog2 = 6;
 constexpr uint64_t kBudgetIntervalNs = 1'000'000'000;
 
 bool Lists(const VkDeviceCreateInfo& info, const char* extension) noexcept {
@@ -295,7 +297,19 @@ void Device::ClearReused(uint32_t type, const pool::Placement& place) noexcept {
 }
 
 bool Device::Probe() noexcept {
-    if (!ProbeRequirements(*this)) return false;
+    // A driver without memory must not be made to try dozens of resources at every allocation.
+    uint32_t pause = probe_pause_.load(std::memory_order_relaxed);
+    while (pause != 0) {
+        if (probe_pause_.compare_exchange_weak(pause, pause - 1, std::memory_order_relaxed)) {
+            return false;
+        }
+    }
+    if (!ProbeRequirements(*this)) {
+        const uint32_t refusals = probe_refusals_.fetch_add(1, std::memory_order_relaxed);
+        probe_pause_.store((1u << std::min(refusals, kMaxProbePauseLog2)) - 1,
+                           std::memory_order_relaxed);
+        return false;
+    }
     probed_.store(true, std::memory_order_release);
     return true;
 }

@@ -83,6 +83,7 @@ class Device final : public pool::BlockSource {
     // Asks the driver, once per device, what its resources require. Call before the first Place().
     // Several first callers may each ask; the answers are the same. Returns: false if the driver
     // does not answer now: nothing may be placed, since a map could pin it where it does not suit.
+    // Then it is asked again at the next call, and after more refusals more and more rarely.
     bool EnsureProbed() noexcept { return probed_.load(std::memory_order_acquire) || Probe(); }
 
     // Makes host writes to a place in memory of `type` reach the device, if that takes a flush.
@@ -203,7 +204,9 @@ class Device final : public pool::BlockSource {
     std::atomic<uint64_t> objects_ = 0;
     std::atomic<uint64_t> untracked_ = 0;  // of these, what nobody remembers
     std::atomic<bool> probed_ = false;
-    bool has_budget_ = false;  // VK_EXT_memory_budget can be asked for
+    std::atomic<uint32_t> probe_refusals_ = 0;
+    std::atomic<uint32_t> probe_pause_ = 0;  // so many calls do not ask
+    bool has_budget_ = false;                // VK_EXT_memory_budget can be asked for
     std::atomic<uint64_t> budget_read_ns_ = 0;
     tessera_device_record* record_ = nullptr;
     std::optional<pool::TypePool> pools_[VK_MAX_MEMORY_TYPES];

@@ -106,6 +106,12 @@ bool IsWithin(const VkImageCreateInfo& info, const VkImageFormatProperties& limi
            (limits.sampleCounts & info.samples) != 0;
 }
 
+// Whether a result says that the driver may answer another time. After any other error this
+// resource cannot be made, neither by the layer nor by the application.
+bool IsOutOfMemory(VkResult result) noexcept {
+    return result == VK_ERROR_OUT_OF_HOST_MEMORY || result == VK_ERROR_OUT_OF_DEVICE_MEMORY;
+}
+
 // Returns: false if the driver, for want of memory, gave no answer.
 bool ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
     // VUID-VkImageCreateInfo-imageCreateMaxMipLevels-02251 and its like: an image may only be
@@ -114,9 +120,7 @@ bool ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
     const VkResult supported = device.instance->dt.GetPhysicalDeviceImageFormatProperties(
         device.physical_device, info.format, info.imageType, info.tiling, info.usage, info.flags,
         &limits);
-    if (supported == VK_ERROR_OUT_OF_HOST_MEMORY || supported == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
-        return false;
-    }
+    if (IsOutOfMemory(supported)) return false;
     if (supported != VK_SUCCESS || !IsWithin(info, limits)) return true;
     VkMemoryRequirements2 requirements = {};
     requirements.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2;
@@ -127,9 +131,8 @@ bool ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
         device.get_device_image_requirements(device.handle, &query, &requirements);
     } else {
         VkImage image = VK_NULL_HANDLE;
-        if (device.dt.CreateImage(device.handle, &info, nullptr, &image) != VK_SUCCESS) {
-            return false;
-        }
+        const VkResult made = device.dt.CreateImage(device.handle, &info, nullptr, &image);
+        if (made != VK_SUCCESS) return !IsOutOfMemory(made);
         device.dt.GetImageMemoryRequirements(device.handle, image,
                                              &requirements.memoryRequirements);
         device.dt.DestroyImage(device.handle, image, nullptr);
@@ -156,9 +159,8 @@ bool ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) no
         device.get_device_buffer_requirements(device.handle, &query, &requirements);
     } else {
         VkBuffer buffer = VK_NULL_HANDLE;
-        if (device.dt.CreateBuffer(device.handle, &info, nullptr, &buffer) != VK_SUCCESS) {
-            return false;
-        }
+        const VkResult made = device.dt.CreateBuffer(device.handle, &info, nullptr, &buffer);
+        if (made != VK_SUCCESS) return !IsOutOfMemory(made);
         device.dt.GetBufferMemoryRequirements(device.handle, buffer,
                                               &requirements.memoryRequirements);
         device.dt.DestroyBuffer(device.handle, buffer, nullptr);

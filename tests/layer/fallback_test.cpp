@@ -58,6 +58,48 @@ TEST(Fallback, TheDriversErrorIsTheApplications) {
     }
 }
 
+// A driver that can only be asked about a resource by making it.
+SessionOptions WithoutMaintenance4() {
+    SessionOptions options;
+    options.api_version = VK_API_VERSION_1_0;
+    options.description = R"({"base": "discrete", "api_version": "1.0.100"})";
+    return options;
+}
+
+TEST(Fallback, AResourceThatTheDriverRefusesToMakeIsNotAskedAbout) {
+    Session session(WithoutMaintenance4());
+    session.mock->fail_call("vkCreateImage", 1, VK_ERROR_FORMAT_NOT_SUPPORTED, /*sticky=*/1);
+    session.mock->fail_call("vkCreateBuffer", 1, VK_ERROR_FEATURE_NOT_PRESENT, /*sticky=*/1);
+    session.Free(session.Allocate(4096, 1));
+    EXPECT_EQ(session.Totals(1).pooled.allocations, 1u);
+    const uint64_t asked = session.mock->call_count("vkCreateImage");
+    for (int i = 0; i < 10; ++i)
+        session.Free(session.Allocate(4096, 1));
+    EXPECT_EQ(session.Totals(1).pooled.allocations, 11u);
+    EXPECT_EQ(session.mock->call_count("vkCreateImage"), asked) << "it was asked once";
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+TEST(Fallback, ADriverWithoutMemoryIsAskedAgainMoreAndMoreRarely) {
+    for (VkResult error : {VK_ERROR_OUT_OF_HOST_MEMORY, VK_ERROR_OUT_OF_DEVICE_MEMORY}) {
+        Session session(WithoutMaintenance4());
+        session.mock->fail_call("vkCreateImage", 1, error, /*sticky=*/1);
+        session.mock->reset_call_counts();
+        for (int i = 0; i < 100; ++i)
+            session.Free(session.Allocate(4096, 1));
+        EXPECT_EQ(session.Totals(1).pass_through[TESSERA_REASON_no_block].allocations, 100u);
+        // At allocations 1, 2, 4, 8, 16, 32, 64.
+        EXPECT_EQ(session.mock->call_count("vkCreateImage"), 7u);
+        session.mock->clear_faults();
+        for (int i = 0; i < 64; ++i)
+            session.Free(session.Allocate(4096, 1));
+        EXPECT_GE(session.Totals(1).pooled.allocations, 1u);
+        session.Close();
+        EXPECT_EQ(session.mock.Violations(), "");
+    }
+}
+
 // A block that cannot be mapped serves nobody; the allocation is the application's to map.
 TEST(Fallback, RefusedMapOfABlockGoesThrough) {
     Session session;
