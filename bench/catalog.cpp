@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "special.h"
+
 namespace bench {
 namespace {
 
@@ -16,6 +18,7 @@ std::vector<Outcome> SideBySide(const Scenario& wanted, const Settings& settings
         throw std::runtime_error("this driver has no sparse binding");
     }
     Scenario scenario = wanted;
+    scenario.recording = TESSERA_BENCH_DATA "/naive_scene.txt";
     scenario.unit = std::max(scenario.unit, field.bare().SizeUnit());
     return Run(scenario, field.For(uint64_t{scenario.live} * scenario.threads), settings.run);
 }
@@ -77,6 +80,23 @@ const std::vector<Entry> kCatalog = {
      kThreads,
      SideBySide,
      Shape::kCross},
+    {"recorded",
+     "what naive_scene allocates and frees from start to end",
+     {0},
+     {1},
+     SideBySide,
+     Shape::kRecorded},
+    {"growth", "four times as many lived before, as log", {10'000}, {1}, RunGrowth},
+    {"steady_growth",
+     "64 MiB more each second, on a driver that takes 1 ms for an allocation (mock only)",
+     {0},
+     {1},
+     RunSteadyGrowth},
+    {"application",
+     "naive_scene with so many resources, as a process",
+     {1'000, 10'000, 100'000},
+     {1},
+     RunApplication},
 };
 
 }  // namespace

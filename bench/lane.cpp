@@ -32,6 +32,7 @@ uint32_t ShortLived(const Scenario& scenario) {
     switch (scenario.shape) {
         case Shape::kSteady:
         case Shape::kCross:
+        case Shape::kRecorded:
             return 0;
         case Shape::kBurst:
             return scenario.live;
@@ -42,7 +43,8 @@ uint32_t ShortLived(const Scenario& scenario) {
     return kBatchPairs;
 }
 
-uint64_t PairsOfBatch(const Scenario& scenario) {
+uint64_t PairsOfBatch(const Scenario& scenario, const Recording& recording) {
+    if (scenario.shape == Shape::kRecorded) return recording.allocations;
     return std::max(ShortLived(scenario), scenario.shape == Shape::kBurst ? 0 : kBatchPairs);
 }
 
@@ -74,7 +76,10 @@ Lane::Lane(Contender& contender, const Scenario& scenario, const RunOptions& opt
     : contender_(contender),
       scenario_(scenario),
       options_(options),
-      pairs_of_batch_(PairsOfBatch(scenario)) {
+      recording_(scenario.shape == Shape::kRecorded
+                     ? ReadRecording(scenario.recording, scenario.unit)
+                     : Recording()),
+      pairs_of_batch_(PairsOfBatch(scenario, recording_)) {
     const uint32_t base = Fills(scenario.shape) ? scenario.live : 0;
     std::vector<Sequence> fills;
     std::set<uint32_t> sizes;
@@ -82,12 +87,13 @@ Lane::Lane(Contender& contender, const Scenario& scenario, const RunOptions& opt
         workers_.push_back(std::make_unique<Worker>(
             Composer(scenario.mix, scenario.unit, scenario.seed * 1000 + i)));
         Worker& worker = *workers_.back();
-        worker.slots.resize(base + ShortLived(scenario));
+        worker.slots.resize(base + ShortLived(scenario) + recording_.slots);
         worker.sizes.resize(worker.slots.size());
         fills.push_back(worker.composer.Fill(0, base));
         Composer taster = worker.composer;
-        for (const Op& op : taster.Fill(0, 100'000))
-            sizes.insert(op.bytes);
+        const Sequence taste = recording_.ops.empty() ? taster.Fill(0, 100'000) : recording_.ops;
+        for (const Op& op : taste)
+            if (op.bytes != 0) sizes.insert(op.bytes);
     }
     if (scenario.announce) {
         std::vector<uint32_t> announced(sizes.begin(), sizes.end());
@@ -95,8 +101,7 @@ Lane::Lane(Contender& contender, const Scenario& scenario, const RunOptions& opt
         contender_.Announce(announced);
     }
     try {
-        OnThreads(workers_.size(),
-                  [&](size_t thread) { contender_.Run(fills[thread], workers_[thread]->slots); });
+        FillSlots(fills);
     } catch (...) {
         Drain();
         throw;
@@ -105,6 +110,22 @@ Lane::Lane(Contender& contender, const Scenario& scenario, const RunOptions& opt
         for (const Op& op : fills[thread])
             workers_[thread]->sizes[op.slot] = op.bytes;
     }
+}
+
+void Lane::FillSlots(const std::vector<Sequence>& fills) {
+    const Clock::time_point end = Clock::now() + std::chrono::seconds(options_.patience_s);
+    OnThreads(workers_.size(), [&](size_t thread) {
+        std::span<const Op> left = fills[thread];
+        while (!left.empty()) {
+            if (Clock::now() > end) {
+                throw GaveUp(std::string(contender_.name()) + " took more than " +
+                             std::to_string(options_.patience_s) + " s to allocate them");
+            }
+            const size_t some = std::min<size_t>(left.size(), kBatchPairs);
+            contender_.Run(left.first(some), workers_[thread]->slots);
+            left = left.subspan(some);
+        }
+    });
 }
 
 Lane::~Lane() {
@@ -125,6 +146,7 @@ Lane::Worker& Lane::OwnerOf(size_t thread, uint64_t batch) {
 }
 
 Sequence Lane::NextBatch(Worker& worker) {
+    if (scenario_.shape == Shape::kRecorded) return recording_.ops;
     const uint32_t count = ShortLived(scenario_);
     if (count == 0) return worker.composer.Churn(scenario_.live, kBatchPairs);
     const uint32_t base = Fills(scenario_.shape) ? scenario_.live : 0;

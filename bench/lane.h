@@ -47,6 +47,8 @@ class Lane {
         std::vector<Sequence> round;
     };
 
+    // Runs what begins the scenario. Throws GaveUp when it takes too long.
+    void FillSlots(const std::vector<Sequence>& fills);
     void Compose(uint64_t batches);
     Sequence NextBatch(Worker& worker);
     double TimeRound();
@@ -59,6 +61,7 @@ class Lane {
     Contender& contender_;
     const Scenario& scenario_;
     const RunOptions& options_;
+    const Recording recording_;  // empty unless it is what is run
     const uint64_t pairs_of_batch_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<double> times_;  // ns for each pair of a thread, one for each round

@@ -48,6 +48,9 @@ void AddSettings(CLI::App& app, Settings& settings) {
     app.add_option("--round-ms", settings.run.round_ms, "Least length of a round")
         ->check(CLI::Range(1, 100000))
         ->capture_default_str();
+    app.add_option("--patience", settings.run.patience_s,
+                   "Leave out who takes more seconds to begin a scenario")
+        ->capture_default_str();
     app.add_option("--pairs", settings.run.pairs,
                    "Instead, one round of so many pairs (whole thousands), the same each time")
         ->check(CLI::Range(uint64_t{0}, uint64_t{100'000'000}));
@@ -90,9 +93,10 @@ std::vector<const Entry*> Chosen(const Options& options) {
     return chosen;
 }
 
-// Every combination of live allocations and threads of one scenario.
-std::vector<Outcome> RunEntry(const Entry& entry, const Options& options) {
-    std::vector<Outcome> all;
+// Runs every combination of live allocations and threads of one scenario. One that fails is told,
+// and the others go on. Returns whether none failed.
+bool RunEntry(const Entry& entry, const Options& options, std::vector<Outcome>* all) {
+    bool good = true;
     for (const uint32_t threads : options.threads.empty() ? entry.threads : options.threads) {
         for (const uint32_t live : options.live.empty() ? entry.live : options.live) {
             const Scenario scenario = {.name = entry.name,
@@ -102,13 +106,20 @@ std::vector<Outcome> RunEntry(const Entry& entry, const Options& options) {
                                        .threads = threads,
                                        .sparse = entry.sparse,
                                        .unit = entry.unit,
-                                       .seed = options.seed};
-            const auto outcomes = entry.run(scenario, options.settings);
-            Print(outcomes);
-            all.insert(all.end(), outcomes.begin(), outcomes.end());
+                                       .seed = options.seed,
+                                       .recording = {}};
+            try {
+                const auto outcomes = entry.run(scenario, options.settings);
+                Print(outcomes);
+                all->insert(all->end(), outcomes.begin(), outcomes.end());
+            } catch (const std::exception& error) {
+                std::fprintf(stderr, "tessera_bench: %s, %u live, %u threads: %s\n", entry.name,
+                             live, threads, error.what());
+                good = false;
+            }
         }
     }
-    return all;
+    return good;
 }
 
 // Which device, and who does not take part.
@@ -132,18 +143,11 @@ int Main(const Options& options) {
     PrepareEnvironment(options.settings);
     PrintField(options.settings);
     std::vector<Outcome> all;
-    bool failed = false;
-    for (const Entry* entry : chosen) {
-        try {
-            const auto outcomes = RunEntry(*entry, options);
-            all.insert(all.end(), outcomes.begin(), outcomes.end());
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "tessera_bench: %s: %s\n", entry->name, error.what());
-            failed = true;
-        }
-    }
+    bool good = true;
+    for (const Entry* entry : chosen)
+        good &= RunEntry(*entry, options, &all);
     if (!options.json.empty()) WriteJson(options.json, all);
-    return failed ? 1 : 0;
+    return good ? 0 : 1;
 }
 
 }  // namespace

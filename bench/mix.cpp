@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <set>
+#include <stdexcept>
 #include <utility>
 
 namespace bench {
@@ -87,6 +90,36 @@ Sequence Composer::Drain(uint32_t first, uint32_t count) {
     for (uint32_t i = count; i > 1; --i)
         std::swap(ops[i - 1], ops[random_.Below(i)]);
     return ops;
+}
+
+Recording ReadRecording(const std::string& path, uint32_t unit) {
+    std::ifstream file(path);
+    if (!file) throw std::runtime_error("cannot read " + path);
+    Recording recording;
+    std::vector<uint32_t> slot_of;  // by the number of the allocation
+    std::set<uint32_t> unused;
+    std::string line;
+    while (std::getline(file, line)) {
+        if (line.empty() || line[0] == '#') continue;
+        const uint64_t number = std::stoull(line[0] == '-' ? line.substr(1) : line);
+        if (line[0] == '-') {
+            // So many allocations ago: small numbers for what lives shortly.
+            if (number == 0 || number > slot_of.size())
+                throw std::runtime_error(path + ": " + line);
+            const uint32_t slot = slot_of[slot_of.size() - number];
+            recording.ops.push_back({slot, 0});
+            unused.insert(slot);
+            continue;
+        }
+        if (number == 0 || number > UINT32_MAX - unit) throw std::runtime_error(path + ": " + line);
+        if (unused.empty()) unused.insert(recording.slots++);
+        slot_of.push_back(*unused.begin());
+        unused.erase(unused.begin());
+        recording.ops.push_back(
+            {slot_of.back(), static_cast<uint32_t>((number + unit - 1) / unit * unit)});
+        ++recording.allocations;
+    }
+    return recording;
 }
 
 }  // namespace bench

@@ -69,6 +69,18 @@ class Composer {
     Random random_;
 };
 
+// What a real program did, in the order in which it did it, from its first allocation to its last
+// free: read from bench/data. Each allocation has the lowest slot that is free at that time.
+struct Recording {
+    Sequence ops;
+    uint32_t slots = 0;        // how many are used
+    uint32_t allocations = 0;  // in `ops`
+};
+
+// Reads a recording; its sizes are rounded up to multiples of `unit`. The file's format is told in
+// bench/data/README.md. Throws std::runtime_error.
+Recording ReadRecording(const std::string& path, uint32_t unit);
+
 }  // namespace bench
 
 #endif  // TESSERA_BENCH_MIX_H_

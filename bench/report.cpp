@@ -58,10 +58,12 @@ void PrintHead() {
 }
 
 void Print(const std::vector<Outcome>& outcomes) {
-    std::optional<double> own;
-    for (const Outcome& outcome : outcomes)
-        if (outcome.contender == "tessera") own = outcome.ns_per_pair;
     for (const Outcome& outcome : outcomes) {
+        std::optional<double> own;
+        for (const Outcome& other : outcomes) {
+            if (other.contender == "tessera" && other.scenario == outcome.scenario)
+                own = other.ns_per_pair;
+        }
         std::printf("%-14s %-17s %7u %9llu", outcome.scenario.c_str(), outcome.contender.c_str(),
                     outcome.threads, static_cast<unsigned long long>(outcome.live));
         PrintNumber(outcome.ns_per_pair, 12, 1);

@@ -4,6 +4,7 @@
 
 #include "scenario.h"
 
+#include <cstdio>
 #include <memory>
 
 #include "lane.h"
@@ -15,7 +16,11 @@ std::vector<Outcome> Run(const Scenario& scenario, const std::vector<Contender*>
     std::vector<std::unique_ptr<Lane>> lanes;
     for (Contender* contender : contenders) {
         if (scenario.threads > 1 && !contender->threadable()) continue;
-        lanes.push_back(std::make_unique<Lane>(*contender, scenario, options));
+        try {
+            lanes.push_back(std::make_unique<Lane>(*contender, scenario, options));
+        } catch (const GaveUp& reason) {
+            std::printf("%s, %u live: %s\n", scenario.name.c_str(), scenario.live, reason.what());
+        }
     }
     if (options.pairs != 0) {
         for (auto& lane : lanes)

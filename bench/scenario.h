@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,12 @@
 namespace bench {
 
 enum class Shape {
-    kSteady,  // a slot chosen at random is freed and allocated anew
-    kCross,   // as kSteady, but what a thread frees is what another one allocated
-    kBurst,   // everything is allocated, then everything is freed
-    kFrame,   // over what lives for long, 1,000 are allocated and freed each frame
-    kBatch,   // 1,000 are allocated, then freed, nothing else lives
+    kSteady,    // a slot chosen at random is freed and allocated anew
+    kCross,     // as kSteady, but what a thread frees is what another one allocated
+    kBurst,     // everything is allocated, then everything is freed
+    kFrame,     // over what lives for long, 1,000 are allocated and freed each frame
+    kBatch,     // 1,000 are allocated, then freed, nothing else lives
+    kRecorded,  // what a real program did, from its start to its end
 };
 
 struct Scenario {
@@ -36,6 +38,7 @@ struct Scenario {
     uint32_t unit = 1;     // sizes are multiples of this, or of the driver's own if that is more
     bool announce = true;  // the application asks for requirements before it allocates
     uint64_t seed = 1;
+    std::string recording;  // the file of kRecorded
 };
 
 // What came of one contender in one scenario. What is not known, or means nothing, is absent.
@@ -52,10 +55,16 @@ struct Outcome {
 
 struct RunOptions {
     uint32_t rounds = 5;
-    uint32_t round_ms = 100;  // at least, for each contender
+    uint32_t round_ms = 100;   // at least, for each contender
+    uint32_t patience_s = 20;  // a contender that takes longer to fill its slots is left out
     // Not 0: one round of so many pairs of each thread, the first of a sequence whose length does
     // not depend on it below kLeastPairs: instructions are counted by the difference of two runs.
     uint64_t pairs = 0;
+};
+
+// Thrown where a contender is so slow that nobody would wait for it.
+struct GaveUp : std::runtime_error {
+    using std::runtime_error::runtime_error;
 };
 
 // How many pairs a batch has; a GPU's driver is slow, so that one batch may fill a round.
