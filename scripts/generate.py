@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 NEWER = ROOT / "scripts" / "newer_vulkan.txt"
 EXTENSIONS = ROOT / "layer" / "vk" / "generated" / "known_extensions.inc"
 COMMANDS = ROOT / "tests" / "unit" / "vk" / "generated" / "memory_commands.inc"
+QUERIES = ROOT / "tests" / "unit" / "vk" / "generated" / "requirement_queries.inc"
 STRUCTURES = ROOT / "tests" / "unit" / "vk" / "generated" / "chained_structures.inc"
 
 HANDLE = "VkDeviceMemory"
@@ -103,6 +104,15 @@ class Registry:
         every = direct | {a for a in self.aliases if self.resolve(a) in direct}
         return every & self.offered
 
+    def requirement_queries(self):
+        """Commands that answer with the size and alignment of memory."""
+        answer = "VkMemoryRequirements"
+        answers = {answer} | {name for name, types in self.members.items() if answer in types}
+        direct = {c for c, types in self.commands.items()
+                  if {self.resolve(t) for t in types if t} & answers}
+        every = direct | {a for a in self.aliases if self.resolve(a) in direct}
+        return every & self.offered
+
     def known_extensions(self):
         """Returns {name: whether it brings in a way for memory to be named}."""
         reaching = self.memory_commands() | {s for s in self.members if HANDLE in self.members[s]}
@@ -122,8 +132,8 @@ class Registry:
 
 
 def read_newer():
-    """Returns (extensions, commands, structures) of newer_vulkan.txt, in Registry's forms."""
-    extensions, commands, structures = {}, set(), {}
+    """Returns (extensions, commands, queries, structures) of newer_vulkan.txt, in Registry's forms."""
+    extensions, commands, queries, structures = {}, set(), set(), {}
     for line in NEWER.read_text().splitlines():
         word = line.split()
         if not word or word[0].startswith("#"):
@@ -132,19 +142,22 @@ def read_newer():
             extensions[word[1]] = len(word) == 3
         elif word[0] == "command" and len(word) == 2:
             commands.add(word[1])
+        elif word[0] == "query" and len(word) == 2:
+            queries.add(word[1])
         elif word[0] == "structure" and len(word) == 4:
             structures[word[1], word[2]] = int(word[3])
         else:
             sys.exit("newer_vulkan.txt: cannot read: " + line)
-    return extensions, commands, structures
+    return extensions, commands, queries, structures
 
 
 def make_lists(registry):
     """Returns {path: text}."""
-    extensions, commands, structures = read_newer()
+    extensions, commands, queries, structures = read_newer()
     for name, carries in registry.known_extensions().items():
         extensions[name] = carries or extensions.get(name, False)
     commands |= registry.memory_commands()
+    queries |= registry.requirement_queries()
     structures |= registry.chained_structures()
 
     def text(lines):
@@ -157,6 +170,7 @@ def make_lists(registry):
         EXTENSIONS: text(['{"%s", %s},' % (name, str(extensions[name]).lower())
                           for name in sorted(extensions)]),
         COMMANDS: text(['"%s",' % name for name in sorted(commands)]),
+        QUERIES: text(['"%s",' % name for name in sorted(queries)]),
         STRUCTURES: text(['{"%s", "%s", %d},' % (*key, structures[key])
                           for key in sorted(structures)]),
     }
@@ -171,6 +185,8 @@ def print_newer(registry):
             print("extension", name, *["memory"] * carries)
     for name in sorted(registry.memory_commands() - base.memory_commands()):
         print("command", name)
+    for name in sorted(registry.requirement_queries() - base.requirement_queries()):
+        print("query", name)
     for (parent, name), value in sorted(registry.chained_structures().items()):
         if (parent, name) not in base.chained_structures():
             print("structure", parent, name, value)

@@ -86,6 +86,10 @@ namespace tessera {
 // type.
 #define TESSERA_LATE_DEVICE_COMMANDS(X)                                                   \
     X(GetTensorMemoryRequirementsARM, late::PfnGetMemoryRequirements2)                    \
+    X(GetDeviceTensorMemoryRequirementsARM, late::PfnGetMemoryRequirements2)              \
+    X(GetGeneratedCommandsMemoryRequirementsEXT, late::PfnGetMemoryRequirements2)         \
+    X(GetGeneratedCommandsMemoryRequirementsNV, late::PfnGetMemoryRequirements2)          \
+    X(GetPipelineIndirectMemoryRequirementsNV, late::PfnGetMemoryRequirements2)           \
     X(GetDataGraphPipelineSessionMemoryRequirementsARM, late::PfnGetMemoryRequirements2)  \
     X(MapMemory2, late::PfnMapMemory2)                                                    \
     X(MapMemory2KHR, late::PfnMapMemory2)                                                 \

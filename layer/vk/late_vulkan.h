@@ -64,8 +64,8 @@ struct BindMemoryStatus {
     VkResult* pResult;
 };
 
-// vkGetTensorMemoryRequirementsARM and vkGetDataGraphPipelineSessionMemoryRequirementsARM: both
-// answer in the same form.
+// Queries of requirements that all have one form: of tensors and data graph pipeline sessions, and
+// of what generated commands and pipelines need besides. Only the answer is read.
 using PfnGetMemoryRequirements2 = void(VKAPI_PTR*)(VkDevice, const void*, VkMemoryRequirements2*);
 
 // VK_ARM_tensors.

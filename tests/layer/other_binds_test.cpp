@@ -261,6 +261,40 @@ TEST(OtherBinds, TensorThatNobodyAskedAboutHasItsGranulesAlone) {
     EXPECT_EQ(session.mock.Violations(), "");
 }
 
+// e1: what a tensor would require can be asked without one. Memory that is allocated afterwards,
+// and that a map pins at once, suits it.
+TEST(OtherBinds, TensorThatWasOnlyDescribedHasItsGranulesAlone) {
+    constexpr uint32_t kHostType = 2;
+    Session session(WithTensors());
+    const int64_t dimensions[] = {10, 10};
+    VkTensorDescriptionARM description = {};
+    description.format = VK_FORMAT_R32_SFLOAT;
+    description.dimensionCount = 2;
+    description.pDimensions = dimensions;
+    VkTensorCreateInfoARM info = {};
+    info.pDescription = &description;
+    VkDeviceTensorMemoryRequirementsARM query = {};
+    query.pCreateInfo = &info;
+    VkMemoryRequirements2 needs = {};
+    needs.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2;
+    session.Command<PFN_vkGetDeviceTensorMemoryRequirementsARM>(
+        "vkGetDeviceTensorMemoryRequirementsARM")(session.device, &query, &needs);
+    ASSERT_EQ(needs.memoryRequirements.size, 448u);
+    std::vector<VkDeviceMemory> memories;
+    for (int i = 0; i < 4; ++i) {
+        memories.push_back(session.Allocate(448, kHostType));
+        session.Map(memories.back());
+    }
+    for (VkDeviceMemory memory : memories) {
+        const Tensor tensor(session, 0);
+        EXPECT_EQ(tensor.BindUnasked(memory), VK_SUCCESS);
+    }
+    for (VkDeviceMemory memory : memories)
+        session.Free(memory);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
 // e26: binds are by object index.
 TEST(OtherBinds, DataGraphSessionIsTranslated) {
     SessionOptions options;

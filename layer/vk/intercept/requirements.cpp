@@ -135,12 +135,14 @@ VKAPI_ATTR VkResult VKAPI_CALL GetVideoSessionMemoryRequirementsKHR(
     return result;
 }
 
-template <late::PfnGetMemoryRequirements2 DeviceDispatch::*kDown>
+// Memory for commands that the device generates, and for pipelines that it binds, is used through
+// buffers, but has an alignment of its own.
+template <late::PfnGetMemoryRequirements2 DeviceDispatch::*kDown, Layout kLayout = Layout::kOptimal>
 VKAPI_ATTR void VKAPI_CALL GetOtherMemoryRequirements(
     VkDevice device, const void* pInfo, VkMemoryRequirements2* pMemoryRequirements) noexcept {
     Device& d = DeviceOf(device);
     (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
-    Learn(d, pMemoryRequirements->memoryRequirements, Layout::kOptimal);
+    Learn(d, pMemoryRequirements->memoryRequirements, kLayout);
 }
 
 const Hook kHooks[] = {
@@ -149,6 +151,21 @@ const Hook kHooks[] = {
     TESSERA_HOOK(GetVideoSessionMemoryRequirementsKHR, GetVideoSessionMemoryRequirementsKHR),
     TESSERA_LATE_HOOK(GetTensorMemoryRequirementsARM, late::PfnGetMemoryRequirements2,
                       GetOtherMemoryRequirements<&DeviceDispatch::GetTensorMemoryRequirementsARM>),
+    TESSERA_LATE_HOOK(
+        GetDeviceTensorMemoryRequirementsARM, late::PfnGetMemoryRequirements2,
+        GetOtherMemoryRequirements<&DeviceDispatch::GetDeviceTensorMemoryRequirementsARM>),
+    TESSERA_LATE_HOOK(
+        GetGeneratedCommandsMemoryRequirementsEXT, late::PfnGetMemoryRequirements2,
+        GetOtherMemoryRequirements<&DeviceDispatch::GetGeneratedCommandsMemoryRequirementsEXT,
+                                   Layout::kLinear>),
+    TESSERA_LATE_HOOK(
+        GetGeneratedCommandsMemoryRequirementsNV, late::PfnGetMemoryRequirements2,
+        GetOtherMemoryRequirements<&DeviceDispatch::GetGeneratedCommandsMemoryRequirementsNV,
+                                   Layout::kLinear>),
+    TESSERA_LATE_HOOK(
+        GetPipelineIndirectMemoryRequirementsNV, late::PfnGetMemoryRequirements2,
+        GetOtherMemoryRequirements<&DeviceDispatch::GetPipelineIndirectMemoryRequirementsNV,
+                                   Layout::kLinear>),
     TESSERA_LATE_HOOK(GetDataGraphPipelineSessionMemoryRequirementsARM,
                       late::PfnGetMemoryRequirements2,
                       GetOtherMemoryRequirements<

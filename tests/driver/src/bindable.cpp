@@ -4,6 +4,8 @@
 // data graph sessions. Each is an object with one or more places for memory, made here only so that
 // there is something to bind: what they are for (tracing, decoding, inference) is not offered, and
 // a data graph session takes any pipeline handle, since the driver has no pipelines.
+#include <optional>
+
 #include "arithmetic.h"
 #include "bind_rules.h"
 #include "late_vulkan.h"
@@ -69,6 +71,17 @@ VkMemoryRequirements NeedsOf(const Call& call, VkDeviceSize size, VkDeviceSize a
         if (!(d.Flags(i) & kNot)) types |= 1u << i;
     }
     return {RoundUp(size, alignment), alignment, types};
+}
+
+// Nothing if the format is not supported, which is a violation.
+std::optional<VkMemoryRequirements> TensorNeeds(Call& call, const VkTensorDescriptionARM& tensor) {
+    const Format* format = FindFormat(tensor.format);
+    if (!call.Require(format != nullptr, "", "the format is not supported")) return std::nullopt;
+    VkDeviceSize size = format->planes[0].block_bytes;
+    for (uint32_t i = 0; i < tensor.dimensionCount; ++i) {
+        size *= static_cast<VkDeviceSize>(tensor.pDimensions[i]);
+    }
+    return NeedsOf(call, size, 64);
 }
 
 // Makes an object with these places for memory.
@@ -238,16 +251,10 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateTensorARM(VkDevice device,
     Call call(Command::kCreateTensorARM, device);
     if (call.failed()) return call.result();
     const VkTensorDescriptionARM& tensor = *pCreateInfo->pDescription;
-    const Format* format = FindFormat(tensor.format);
-    if (!call.Require(format != nullptr, "", "the format is not supported")) {
-        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    }
-    VkDeviceSize size = format->planes[0].block_bytes;
-    for (uint32_t i = 0; i < tensor.dimensionCount; ++i) {
-        size *= static_cast<VkDeviceSize>(tensor.pDimensions[i]);
-    }
-    return Create(call, VK_OBJECT_TYPE_TENSOR_ARM, tensor.tiling == 1, {NeedsOf(call, size, 64)},
-                  pAllocator, pTensor);
+    const auto needs = TensorNeeds(call, tensor);
+    if (!needs) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    return Create(call, VK_OBJECT_TYPE_TENSOR_ARM, tensor.tiling == 1, {*needs}, pAllocator,
+                  pTensor);
 }
 
 VKAPI_ATTR void VKAPI_CALL DestroyTensorARM(VkDevice device, VkTensorARM tensor,
@@ -265,6 +272,14 @@ GetTensorMemoryRequirementsARM(VkDevice device, const VkTensorMemoryRequirements
                              "VkTensorMemoryRequirementsInfoARM-tensor");
     if (object == nullptr) return;
     pMemoryRequirements->memoryRequirements = object->places[0].requirements;
+}
+
+VKAPI_ATTR void VKAPI_CALL GetDeviceTensorMemoryRequirementsARM(
+    VkDevice device, const VkDeviceTensorMemoryRequirementsARM* pInfo,
+    VkMemoryRequirements2* pMemoryRequirements) {
+    Call call(Command::kGetDeviceTensorMemoryRequirementsARM, device);
+    const auto needs = TensorNeeds(call, *pInfo->pCreateInfo->pDescription);
+    if (needs) pMemoryRequirements->memoryRequirements = *needs;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL BindTensorMemoryARM(VkDevice device, uint32_t bindInfoCount,

@@ -175,6 +175,7 @@ constexpr Gate Ext(const char* name) {
     X(CreateTensorARM, kDevice, Ext("VK_ARM_tensors"))                               \
     X(DestroyTensorARM, kDevice, Ext("VK_ARM_tensors"))                              \
     X(GetTensorMemoryRequirementsARM, kDevice, Ext("VK_ARM_tensors"))                \
+    X(GetDeviceTensorMemoryRequirementsARM, kDevice, Ext("VK_ARM_tensors"))          \
     X(BindTensorMemoryARM, kDevice, Ext("VK_ARM_tensors"))                           \
     X(CreateDataGraphPipelineSessionARM, kDevice, Ext("VK_ARM_data_graph"))          \
     X(DestroyDataGraphPipelineSessionARM, kDevice, Ext("VK_ARM_data_graph"))         \

@@ -126,6 +126,12 @@ typedef struct VkTensorMemoryRequirementsInfoARM {
     VkTensorARM tensor;
 } VkTensorMemoryRequirementsInfoARM;
 
+typedef struct VkDeviceTensorMemoryRequirementsARM {
+    VkStructureType sType;
+    const void* pNext;
+    const VkTensorCreateInfoARM* pCreateInfo;
+} VkDeviceTensorMemoryRequirementsARM;
+
 typedef struct VkBindTensorMemoryInfoARM {
     VkStructureType sType;  // 1000460002
     const void* pNext;
@@ -142,6 +148,9 @@ typedef void(VKAPI_PTR* PFN_vkDestroyTensorARM)(VkDevice device, VkTensorARM ten
                                                 const VkAllocationCallbacks* pAllocator);
 typedef void(VKAPI_PTR* PFN_vkGetTensorMemoryRequirementsARM)(
     VkDevice device, const VkTensorMemoryRequirementsInfoARM* pInfo,
+    VkMemoryRequirements2* pMemoryRequirements);
+typedef void(VKAPI_PTR* PFN_vkGetDeviceTensorMemoryRequirementsARM)(
+    VkDevice device, const VkDeviceTensorMemoryRequirementsARM* pInfo,
     VkMemoryRequirements2* pMemoryRequirements);
 typedef VkResult(VKAPI_PTR* PFN_vkBindTensorMemoryARM)(VkDevice device, uint32_t bindInfoCount,
                                                        const VkBindTensorMemoryInfoARM* pBindInfos);

@@ -26,6 +26,10 @@ constexpr std::string_view kMemoryCommands[] = {
 #include "generated/memory_commands.inc"
 };
 
+constexpr std::string_view kRequirementQueries[] = {
+#include "generated/requirement_queries.inc"
+};
+
 struct ChainedStructure {
     std::string_view parent;
     std::string_view name;
@@ -67,6 +71,18 @@ TEST(Registry, EveryCommandThatLeadsToAMemoryObjectIsHooked) {
     const std::set<std::string_view> hooked = HookedNames();
     ASSERT_GT(std::size(kMemoryCommands), 30u);
     for (std::string_view name : kMemoryCommands) {
+        EXPECT_EQ(hooked.count(name), 1u) << name << ": decide about it";
+    }
+}
+
+// What nobody saw asked is placed as if it had not been asked.
+TEST(Registry, EveryQueryOfRequirementsIsHooked) {
+    std::set<std::string_view> hooked;
+    const HookList list = RequirementHooks();
+    for (size_t i = 0; i < list.count; ++i)
+        hooked.insert(list.hooks[i].name);
+    ASSERT_GT(std::size(kRequirementQueries), 15u);
+    for (std::string_view name : kRequirementQueries) {
         EXPECT_EQ(hooked.count(name), 1u) << name << ": decide about it";
     }
 }
