@@ -33,6 +33,20 @@ const void* WithoutLoader(const void* chain, VkStructureType loaders) {
     return link;
 }
 
+// A device that the session did not make is pooled like any other.
+void ExpectPooled(const Session& session, VkDevice device) {
+    VkMemoryAllocateInfo allocate = {};
+    allocate.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
+    allocate.allocationSize = 4096;
+    allocate.memoryTypeIndex = 1;
+    VkDeviceMemory memory = VK_NULL_HANDLE;
+    ASSERT_EQ(vkAllocateMemory(device, &allocate, nullptr, &memory), VK_SUCCESS);
+    TesseraMockMemory block = {};
+    ASSERT_EQ(session.mock->memories(device, &block, 1), 1u);
+    EXPECT_NE(block.memory, memory);
+    vkFreeMemory(device, memory, nullptr);
+}
+
 // Section 4, and VkDevicePrivateDataCreateInfo and VkDeviceMemoryOverallocationCreateInfoAMD of
 // section 6: every field is the application's own, and so is the chain behind the loader's links.
 TEST(Contract_vkCreateDevice, CreateInfoGoesDownAsItCame) {
@@ -85,17 +99,7 @@ TEST(Contract_vkCreateDevice, CreateInfoGoesDownAsItCame) {
     EXPECT_EQ(overallocation.pNext, nullptr);
     EXPECT_EQ(overallocation.overallocationBehavior,
               VK_MEMORY_OVERALLOCATION_BEHAVIOR_DISALLOWED_AMD);
-    // Such a device is pooled like any other.
-    VkMemoryAllocateInfo allocate = {};
-    allocate.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
-    allocate.allocationSize = 4096;
-    allocate.memoryTypeIndex = 1;
-    VkDeviceMemory memory = VK_NULL_HANDLE;
-    ASSERT_EQ(vkAllocateMemory(device, &allocate, nullptr, &memory), VK_SUCCESS);
-    TesseraMockMemory block = {};
-    ASSERT_EQ(session.mock->memories(device, &block, 1), 1u);
-    EXPECT_NE(block.memory, memory);
-    vkFreeMemory(device, memory, nullptr);
+    ExpectPooled(session, device);
     vkDestroyDevice(device, nullptr);
 }
 
