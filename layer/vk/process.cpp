@@ -72,6 +72,11 @@ void EnterLayer() noexcept {
     EnterProcess(RestartInChild);
 }
 
+void ExpectInstance() noexcept {
+    MutexLock lock(process_mutex);
+    ++instance_count;
+}
+
 void AddInstance(std::unique_ptr<Instance> instance, InstanceMap::Room room) noexcept {
     MutexLock lock(process_mutex);
     // One that the layer was not told the end of: a layer above failed after it was made.
@@ -80,7 +85,6 @@ void AddInstance(std::unique_ptr<Instance> instance, InstanceMap::Room room) noe
     const bool counted = stale != nullptr && stale->epoch == ForkEpoch();
     instances.Insert(DispatchKey(instance->handle), instance.get(), std::move(room));
     channel::InstanceCreated(instance->settings.channel && !instance->settings.elevated);
-    ++instance_count;
     if (counted) {
         channel::InstanceDestroyed();
         --instance_count;

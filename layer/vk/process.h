@@ -46,8 +46,13 @@ inline Device* FindDevice(Handle handle) noexcept {
 // makes the process-wide state its own.
 void EnterLayer() noexcept;
 
+// Counts an instance that will be added without fail. From here on the end of another one is not
+// the last, whose end resets what is set up for all: the log.
+void ExpectInstance() noexcept;
+
 // Takes over an instance or device that was created below.
-// Requires: the room is not empty. It is made before the creation, since nothing may fail after it.
+// Requires: an instance was expected. The room is not empty: it is made before the creation, since
+// nothing may fail after it.
 void AddInstance(std::unique_ptr<Instance> instance, InstanceMap::Room room) noexcept;
 void AddDevice(std::unique_ptr<Device> device, DeviceMap::Room room) noexcept;
 

@@ -38,11 +38,11 @@ bool EnablesProperties2(const VkInstanceCreateInfo& info) noexcept {
 void Describe(Instance& instance, const VkInstanceCreateInfo& info, VkInstance handle,
               PFN_vkGetInstanceProcAddr next,
               PFN_GetPhysicalDeviceProcAddr next_physical) noexcept {
+    instance.settings = ReadInstanceSettings(info);  // first, since what follows may log
     instance.handle = handle;
     instance.dt.Load(handle, next);
     instance.next_physical_device_proc_addr = next_physical;
     instance.epoch = ForkEpoch();
-    instance.settings = ReadInstanceSettings(info);
     if (info.pApplicationInfo != nullptr && info.pApplicationInfo->apiVersion != 0) {
         instance.api_version = info.pApplicationInfo->apiVersion;
     }
@@ -70,6 +70,7 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateInstance(const VkInstanceCreateInfo* pCreat
     if (result != VK_SUCCESS) return result;
 
     EnterLayer();
+    ExpectInstance();
     Describe(*instance, *pCreateInfo, *pInstance, next, next_physical);
     AddInstance(std::move(instance), std::move(room));
     return VK_SUCCESS;

@@ -13,9 +13,13 @@
 #include <vulkan/vk_layer.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <string>
+#include <utility>
 
+#include "layer/base/log.h"
 #include "layer/vk/intercept/hooks.h"
 #include "layer/vk/layer_identity.h"
 #include "layer/vk/process.h"
@@ -35,9 +39,11 @@ struct Next {
     uint32_t creations = 0;
     uint32_t destructions = 0;
     std::string enumerated_layer;
+    std::function<void()> meanwhile;  // called once when a command is asked for by name
     VkLayerInstanceCreateInfo* chain = nullptr;
     VkResult result = VK_SUCCESS;
     Dispatchable instance;
+    Dispatchable* made = &instance;  // what the next creation returns
 };
 Next* g_next = nullptr;
 
@@ -47,7 +53,7 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateBelow(const VkInstanceCreateInfo* info,
     g_next->create_info = info;
     g_next->link_at_call = g_next->chain->u.pLayerInfo;
     g_next->handle_at_call = *instance;
-    if (g_next->result == VK_SUCCESS) *instance = reinterpret_cast<VkInstance>(&g_next->instance);
+    if (g_next->result == VK_SUCCESS) *instance = reinterpret_cast<VkInstance>(g_next->made);
     return g_next->result;
 }
 VKAPI_ATTR void VKAPI_CALL DestroyBelow(VkInstance, const VkAllocationCallbacks*) {
@@ -59,7 +65,8 @@ VKAPI_ATTR VkResult VKAPI_CALL EnumerateBelow(VkPhysicalDevice, const char* laye
     *count = 7;
     return VK_SUCCESS;
 }
-VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL Below(VkInstance, const char* name) {
+VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL Below(VkInstance instance, const char* name) {
+    if (instance != VK_NULL_HANDLE && g_next->meanwhile) std::exchange(g_next->meanwhile, {})();
     if (std::strcmp(name, "vkCreateInstance") == 0) {
         return reinterpret_cast<PFN_vkVoidFunction>(CreateBelow);
     }
@@ -165,6 +172,28 @@ TEST_F(LifecycleTest, AnInstanceThatTakesTheKeyOfAForgottenOneIsFoundAlone) {
     EXPECT_EQ(InstanceOf(instance_), nullptr);
     EXPECT_EQ(next_.destructions, 1u);
     delete forgotten;
+}
+
+// Another thread may destroy the last instance that there is while this one is being made: with it
+// the log goes back to its default, which would be this one's then.
+TEST_F(LifecycleTest, TheEndOfAnotherInstanceKeepsTheLogOfTheOneThatIsBeingMade) {
+    ASSERT_EQ(setenv("TESSERA_LOG_LEVEL", "error", 1), 0);
+    ASSERT_EQ(Create(), VK_SUCCESS);
+    const VkInstance first = instance_;
+    Dispatchable second;
+    chain_.u.pLayerInfo = &links_[0];
+    next_.meanwhile = [this, first] {
+        EXPECT_FALSE(LogEnabled(LogLevel::kWarning));
+        Hooked<PFN_vkDestroyInstance>(InstanceHooks(), "vkDestroyInstance")(first, nullptr);
+        EXPECT_EQ(next_.destructions, 1u);
+    };
+    next_.made = &second;
+    ASSERT_EQ(Create(), VK_SUCCESS);
+    EXPECT_EQ(next_.destructions, 1u);
+    EXPECT_FALSE(LogEnabled(LogLevel::kWarning));
+    Destroy();
+    EXPECT_TRUE(LogEnabled(LogLevel::kWarning)) << "the default, once the last one is gone";
+    unsetenv("TESSERA_LOG_LEVEL");
 }
 
 TEST_F(LifecycleTest, WithoutALinkOrANextCommandNothingIsCreated) {
