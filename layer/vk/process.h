@@ -51,7 +51,7 @@ void EnterLayer() noexcept;
 void ExpectInstance() noexcept;
 
 // Takes over an instance or device that was created below.
-// Requires: an instance was expected. The room is not empty: it is made before the creation, since
+// Requires: an instance was expected. The room is not empty; it is made before the creation, since
 // nothing may fail after it.
 void AddInstance(std::unique_ptr<Instance> instance, InstanceMap::Room room) noexcept;
 void AddDevice(std::unique_ptr<Device> device, DeviceMap::Room room) noexcept;
