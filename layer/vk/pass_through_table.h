@@ -24,18 +24,19 @@ struct PassThrough {
 
 class PassThroughTable {
  public:
-    // False without host memory: the allocation then lives uncounted.
+    // False without host memory: the allocation then lives uncounted. A driver may use one value
+    // for two live objects: each has its entry, and as many frees are expected.
     bool Add(uint64_t handle, const PassThrough& entry) noexcept {
         MutexLock lock(mutex_);
         try {
-            entries_[handle] = entry;
+            entries_.emplace(handle, entry);
             return true;
         } catch (...) {
             return false;
         }
     }
 
-    // Takes the entry out. False if there is none.
+    // Takes an entry of the handle out. False if there is none.
     bool Remove(uint64_t handle, PassThrough* entry) noexcept {
         MutexLock lock(mutex_);
         auto found = entries_.find(handle);
@@ -47,7 +48,7 @@ class PassThroughTable {
 
  private:
     Mutex mutex_;
-    std::unordered_map<uint64_t, PassThrough> entries_ ABSL_GUARDED_BY(mutex_);
+    std::unordered_multimap<uint64_t, PassThrough> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tessera
