@@ -5,6 +5,7 @@
 #include "layer/vk/translate.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cinttypes>
@@ -17,8 +18,22 @@
 namespace tessera {
 namespace {
 
+// Gives the processor up for a moment. Whoever moves a slot may be at it for as long as the driver
+// takes to make a block, or have a lower priority than the caller: yielding alone would burn a
+// core, or keep it from ever going on.
+void Wait(uint32_t* waits) noexcept {
+    constexpr uint32_t kYields = 16;
+    if (++*waits <= kYields) {
+        sched_yield();
+        return;
+    }
+    constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 50'000};
+    nanosleep(&kPause, nullptr);
+}
+
 // True if the caller now owns the transition of a floating slot; false if the slot is pinned.
 bool BeginSettling(const Device& device, Slot& slot) noexcept {
+    uint32_t waits = 0;
     for (;;) {
         SlotState state = slot.state.load(std::memory_order_acquire);
         if (state == SlotState::kPinned) return false;
@@ -26,7 +41,7 @@ bool BeginSettling(const Device& device, Slot& slot) noexcept {
         // In a forked child the thread that was at it may not exist: its slot is as if pinned.
         if (state == SlotState::kSettling) {
             if (!device.InOwnProcess()) return false;
-            sched_yield();
+            Wait(&waits);
             continue;
         }
         if (slot.state.compare_exchange_weak(state, SlotState::kSettling,

@@ -3,6 +3,8 @@
 // Memory may be moved until somebody could know where it is, and never after; and what lies where
 // suits whatever may still be bound there. Rules: f0, f1, f6, f7, e1 and e8 of the contract.
 
+#include <sys/resource.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -146,6 +148,13 @@ struct HoldUp {
     }
 };
 
+// How often this thread has given the processor up to wait for something.
+long Sleeps() {
+    rusage usage = {};
+    EXPECT_EQ(getrusage(RUSAGE_THREAD, &usage), 0);
+    return usage.ru_nvcsw;
+}
+
 // f15: `memory` is not externally synchronised in a bind. One that arrives while another moves the
 // memory, which here takes a new block, must not find the old place.
 TEST(Bind, SecondBindWaitsForTheMoveOfTheFirst) {
@@ -162,7 +171,9 @@ TEST(Bind, SecondBindWaitsForTheMoveOfTheFirst) {
         [&] { EXPECT_EQ(vkBindBufferMemory(late->device, odd, memories[1], 0), VK_SUCCESS); });
     while (!hold_up.entered)
         std::this_thread::yield();
+    const long sleeps_before = Sleeps();
     EXPECT_EQ(vkBindBufferMemory(late->device, plain, memories[1], 0), VK_SUCCESS);
+    EXPECT_GE(Sleeps() - sleeps_before, 5) << "who waits for the driver leaves the processor alone";
     hold_up.other_is_done = true;
     first.join();
     late->mock->set_hook("vkAllocateMemory", nullptr, nullptr);
