@@ -15,9 +15,9 @@
 namespace tessera::test {
 namespace {
 
-// Never destroyed: the test may hold it as long as the process lives.
+// Goes with the library, which a test that uses it holds to the end of the process.
 Below& State() {
-    static Below& state = *new Below;
+    static Below state;
     return state;
 }
 
