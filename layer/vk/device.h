@@ -99,8 +99,9 @@ class Device final : public pool::BlockSource {
     // Takes or gives back the right to one more object below. Blocks and what is passed through
     // count alike, and exceeding the driver's limit is undefined
     // (VUID-vkAllocateMemory-maxMemoryAllocationCount-04101). Blocks leave a few for the rest. An
-    // application that keeps below the limit itself is never refused, once empty blocks are gone:
-    // every other block holds at least one of its allocations.
+    // application that keeps below the limit itself is not refused once empty blocks are gone,
+    // since every other block holds at least one of its allocations; but blocks that another thread
+    // has given up and not yet freed still count.
     bool ReserveBlockObject() noexcept { return ReserveObject(block_limit_); }
     bool ReservePassThroughObject() noexcept { return ReserveObject(object_limit_); }
     void RemoveObject() noexcept { objects_.fetch_sub(1, std::memory_order_relaxed); }
