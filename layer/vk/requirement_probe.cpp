@@ -143,8 +143,8 @@ bool ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
     return true;
 }
 
-// Returns: as ProbeImage.
-bool ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) noexcept {
+// Returns: why the driver gave no answer, if it gave none.
+VkResult ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) noexcept {
     VkBufferCreateInfo info = {};
     info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
     info.size = size;
@@ -160,13 +160,13 @@ bool ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) no
     } else {
         VkBuffer buffer = VK_NULL_HANDLE;
         const VkResult made = device.dt.CreateBuffer(device.handle, &info, nullptr, &buffer);
-        if (made != VK_SUCCESS) return !IsOutOfMemory(made);
+        if (made != VK_SUCCESS) return made;
         device.dt.GetBufferMemoryRequirements(device.handle, buffer,
                                               &requirements.memoryRequirements);
         device.dt.DestroyBuffer(device.handle, buffer, nullptr);
     }
     device.book.Observe(requirements.memoryRequirements, Layout::kLinear, /*learn=*/false);
-    return true;
+    return VK_SUCCESS;
 }
 
 }  // namespace
@@ -188,13 +188,14 @@ VkBufferUsageFlags OptionalBufferUsages(const VkDeviceCreateInfo& info,
 bool ProbeRequirements(Device& device) noexcept {
     for (VkBufferUsageFlags usage : kBufferProbes) {
         for (VkDeviceSize size : kBufferSizes) {
-            if (!ProbeBuffer(device, usage, size)) return false;
+            // Every device can make these: whatever the driver says, it may answer another time.
+            if (ProbeBuffer(device, usage, size) != VK_SUCCESS) return false;
         }
     }
     for (VkBufferUsageFlags rest = device.optional_buffer_usages; rest != 0; rest &= rest - 1) {
         const VkBufferUsageFlags usage = rest & ~(rest - 1);
         for (VkDeviceSize size : kBufferSizes) {
-            if (!ProbeBuffer(device, usage, size)) return false;
+            if (IsOutOfMemory(ProbeBuffer(device, usage, size))) return false;
         }
     }
     for (const ImageProbe& probe : kImageProbes) {

@@ -25,10 +25,11 @@ VkBufferUsageFlags OptionalBufferUsages(const VkDeviceCreateInfo& info,
 // Where the device has maintenance4 no object is made; else each resource is created, asked and
 // destroyed. Nothing is bound, and what the device does not support is left out.
 //
-// Returns: false if the driver had no memory for an answer, so that too little is known to place
-// anything; the rest was not asked. What it cannot make for another reason nobody can, and is left
-// out. The next call begins anew. Down-calls: vkGetDevice*MemoryRequirements, or
-// vkCreate*, vkGet*MemoryRequirements, vkDestroy*. Threads: any; several at once observe the same.
+// Returns: false if the driver had no memory for an answer, or none about a buffer of Vulkan 1.0,
+// which every device can make, so that too little is known to place anything; the rest was not
+// asked. What else it cannot make for another reason nobody can, and is left out. The next call
+// begins anew. Down-calls: vkGetDevice*MemoryRequirements, or vkCreate*, vkGet*MemoryRequirements,
+// vkDestroy*. Threads: any; several at once observe the same.
 bool ProbeRequirements(Device& device) noexcept;
 
 }  // namespace tessera
