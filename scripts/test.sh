@@ -38,16 +38,16 @@ if [[ ${TESSERA_TEST_FAST-0} == 1 ]]; then exit 0; fi
 
 # What runs the layer, or its parts, in a process of the project's own: real programs and tools are
 # not built with sanitizers.
-build asan '-DTESSERA_TEST_PARTS=apps;driver;unit;layer;stress' -- VkLayer_tessera_suballocator \
-    tessera_mock_driver layer_test memory_stress base_unit_test channel_test pool_test \
-    pool_stress_test vk_test
+build asan '-DTESSERA_TEST_PARTS=apps;driver;unit;layer;faults;fuzz;stress' -- \
+    VkLayer_tessera_suballocator tessera_mock_driver layer_test faults_test tessera_fuzz \
+    memory_stress base_unit_test channel_test documents_test pool_test pool_stress_test vk_test
 ctest --preset asan -j2 --no-tests=error -L 'unit|layer|stress' -LE slow \
     -E '^(naive_scene|lifecycle_app|mock_driver)'
 
-# Under ThreadSanitizer the stress tests, which are what there is to find races with. That of GCC 12
+# Under ThreadSanitizer what runs several threads at length, which is what finds races. That of GCC 12
 # knows where programs used to lie: newer kernels place them anywhere.
 fixed_addresses=()
 if setarch --addr-no-randomize true 2>/dev/null; then fixed_addresses=(setarch --addr-no-randomize); fi
-build tsan '-DTESSERA_TEST_PARTS=apps;driver;unit;stress' -- VkLayer_tessera_suballocator \
-    tessera_mock_driver memory_stress pool_stress_test
-"${fixed_addresses[@]}" ctest --preset tsan -j2 --no-tests=error -L stress -LE slow
+build tsan '-DTESSERA_TEST_PARTS=apps;driver;unit;fuzz;stress' -- VkLayer_tessera_suballocator \
+    tessera_mock_driver tessera_fuzz memory_stress pool_stress_test
+"${fixed_addresses[@]}" ctest --preset tsan -j2 --no-tests=error -R '^fuzz.threads|stress' -LE slow

@@ -21,7 +21,7 @@ constexpr std::array<KindInfo, kKinds> kInfo = {
     {{"allocate", 10}, {"free", 9},  {"map", 8},        {"unmap", 5},         {"write", 7},
      {"read", 6},      {"flush", 5}, {"invalidate", 5}, {"create_buffer", 9}, {"create_image", 5},
      {"destroy", 9},   {"query", 5}, {"bind", 9},       {"bind_many", 5},     {"sparse", 6},
-     {"update", 6},    {"copy", 13},  {"inspect", 5},    {"private_data", 5},  {"name", 4},
+     {"update", 6},    {"copy", 13}, {"inspect", 5},    {"private_data", 5},  {"name", 4},
      {"hint", 4}}};
 
 constexpr uint32_t TotalWeight() {
