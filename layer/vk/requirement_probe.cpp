@@ -5,6 +5,7 @@
 #include "layer/vk/requirement_probe.h"
 
 #include <cstring>
+#include <span>
 
 #include "layer/vk/device.h"
 
@@ -20,12 +21,16 @@ struct ImageProbe {
     uint32_t edge;  // of every dimension that the type has; 1 for the rest
     bool mipmapped;
     VkImageTiling tiling = VK_IMAGE_TILING_OPTIMAL;
+    uint32_t layers = 1;
+    VkImageCreateFlags flags = 0;
 };
 
 constexpr VkImageUsageFlags kSampled =
     VK_IMAGE_USAGE_SAMPLED_BIT | VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT;
 constexpr VkImageUsageFlags kColor = kSampled | VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT;
 constexpr VkImageUsageFlags kStorage = kSampled | VK_IMAGE_USAGE_STORAGE_BIT;
+constexpr VkImageUsageFlags kTransient =
+    VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | VK_IMAGE_USAGE_TRANSIENT_ATTACHMENT_BIT;
 constexpr VkImageUsageFlags kDepth = VK_IMAGE_USAGE_DEPTH_STENCIL_ATTACHMENT_BIT;
 
 constexpr ImageProbe kImageProbes[] = {
@@ -47,6 +52,32 @@ constexpr ImageProbe kImageProbes[] = {
     {VK_FORMAT_D32_SFLOAT, VK_IMAGE_TYPE_2D, kDepth, VK_SAMPLE_COUNT_1_BIT, 2048, false},
     {VK_FORMAT_D24_UNORM_S8_UINT, VK_IMAGE_TYPE_2D, kDepth, VK_SAMPLE_COUNT_4_BIT, 2048, false},
     {VK_FORMAT_D32_SFLOAT_S8_UINT, VK_IMAGE_TYPE_2D, kDepth, VK_SAMPLE_COUNT_4_BIT, 2048, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_2_BIT, 2048, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_16_BIT, 2048, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kTransient, VK_SAMPLE_COUNT_4_BIT, 2048, false},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_1_BIT, 256, true,
+     VK_IMAGE_TILING_OPTIMAL, 6, VK_IMAGE_CREATE_CUBE_COMPATIBLE_BIT},
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_1_BIT, 16, false,
+     VK_IMAGE_TILING_OPTIMAL, 4},
+    {VK_FORMAT_D32_SFLOAT, VK_IMAGE_TYPE_2D, kDepth, VK_SAMPLE_COUNT_1_BIT, 1024, false,
+     VK_IMAGE_TILING_OPTIMAL, 4},
+    {VK_FORMAT_R8G8B8A8_SRGB, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_1_BIT, 256, true,
+     VK_IMAGE_TILING_OPTIMAL, 1, VK_IMAGE_CREATE_MUTABLE_FORMAT_BIT},
+    {VK_FORMAT_R16G16B16A16_SFLOAT, VK_IMAGE_TYPE_3D, kSampled, VK_SAMPLE_COUNT_1_BIT, 64, false},
+    {VK_FORMAT_BC1_RGBA_UNORM_BLOCK, VK_IMAGE_TYPE_2D, kSampled, VK_SAMPLE_COUNT_1_BIT, 2048, true},
+    {VK_FORMAT_BC7_UNORM_BLOCK, VK_IMAGE_TYPE_2D, kSampled, VK_SAMPLE_COUNT_1_BIT, 64, true},
+    {VK_FORMAT_ASTC_4x4_UNORM_BLOCK, VK_IMAGE_TYPE_2D, kSampled, VK_SAMPLE_COUNT_1_BIT, 2048, true},
+    {VK_FORMAT_ETC2_R8G8B8A8_UNORM_BLOCK, VK_IMAGE_TYPE_2D, kSampled, VK_SAMPLE_COUNT_1_BIT, 2048,
+     true},
+};
+
+// What sparse binding adds, on devices that enable it. What may be resident in parts takes a
+// feature for each kind of image, and has the alignment of its blocks: of the same size.
+constexpr ImageProbe kSparseProbes[] = {
+    {VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, kColor, VK_SAMPLE_COUNT_1_BIT, 2048, true,
+     VK_IMAGE_TILING_OPTIMAL, 1, VK_IMAGE_CREATE_SPARSE_BINDING_BIT},
+    {VK_FORMAT_R32G32B32A32_SFLOAT, VK_IMAGE_TYPE_2D, kSampled, VK_SAMPLE_COUNT_1_BIT, 64, false,
+     VK_IMAGE_TILING_OPTIMAL, 1, VK_IMAGE_CREATE_SPARSE_BINDING_BIT},
 };
 
 constexpr VkBufferUsageFlags kBufferProbes[] = {
@@ -90,7 +121,8 @@ VkImageCreateInfo Describe(const ImageProbe& probe) noexcept {
     info.extent = {probe.edge, probe.type == VK_IMAGE_TYPE_1D ? 1 : probe.edge,
                    probe.type == VK_IMAGE_TYPE_3D ? probe.edge : 1};
     info.mipLevels = probe.mipmapped ? MipLevels(probe.edge) : 1;
-    info.arrayLayers = 1;
+    info.arrayLayers = probe.layers;
+    info.flags = probe.flags;
     info.samples = probe.samples;
     info.tiling = probe.tiling;
     info.usage = probe.usage;
@@ -103,7 +135,7 @@ bool IsWithin(const VkImageCreateInfo& info, const VkImageFormatProperties& limi
     return info.extent.width <= limits.maxExtent.width &&
            info.extent.height <= limits.maxExtent.height &&
            info.extent.depth <= limits.maxExtent.depth && info.mipLevels <= limits.maxMipLevels &&
-           (limits.sampleCounts & info.samples) != 0;
+           info.arrayLayers <= limits.maxArrayLayers && (limits.sampleCounts & info.samples) != 0;
 }
 
 // Whether a result says that the driver may answer another time. After any other error this
@@ -144,9 +176,11 @@ bool ProbeImage(Device& device, const VkImageCreateInfo& info) noexcept {
 }
 
 // Returns: why the driver gave no answer, if it gave none.
-VkResult ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size) noexcept {
+VkResult ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size,
+                     VkBufferCreateFlags flags = 0) noexcept {
     VkBufferCreateInfo info = {};
     info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
+    info.flags = flags;
     info.size = size;
     info.usage = usage;
     info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
@@ -167,6 +201,19 @@ VkResult ProbeBuffer(Device& device, VkBufferUsageFlags usage, VkDeviceSize size
     }
     device.book.Observe(requirements.memoryRequirements, Layout::kLinear, /*learn=*/false);
     return VK_SUCCESS;
+}
+
+// Return: false if the driver, for want of memory, gave no answer.
+bool ProbeImages(Device& device, std::span<const ImageProbe> probes) noexcept {
+    for (const ImageProbe& probe : probes) {
+        if (!ProbeImage(device, Describe(probe))) return false;
+    }
+    return true;
+}
+bool ProbeSparse(Device& device) noexcept {
+    const VkResult made = ProbeBuffer(device, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT, 65536,
+                                      VK_BUFFER_CREATE_SPARSE_BINDING_BIT);
+    return !IsOutOfMemory(made) && ProbeImages(device, kSparseProbes);
 }
 
 }  // namespace
@@ -198,10 +245,8 @@ bool ProbeRequirements(Device& device) noexcept {
             if (IsOutOfMemory(ProbeBuffer(device, usage, size))) return false;
         }
     }
-    for (const ImageProbe& probe : kImageProbes) {
-        if (!ProbeImage(device, Describe(probe))) return false;
-    }
-    return true;
+    if (!ProbeImages(device, kImageProbes)) return false;
+    return !device.gates().sparse_binding || ProbeSparse(device);
 }
 
 }  // namespace tessera

@@ -111,6 +111,54 @@ TEST(Map, WhatIsMappedIsNeverMoved) {
     EXPECT_GE(refused, 4) << "the places must be odd for this test to mean anything";
 }
 
+// e8, f0: many applications map before they bind, and may bind whatever the type admits. What can
+// be asked about in advance is, so that mapped memory lies well for it.
+TEST(Map, WhatIsMappedSuitsImagesOfEveryKindThatCanBeAskedAboutInAdvance) {
+    struct Case {
+        const char* alignment;
+        uint32_t layers;
+        VkSampleCountFlagBits samples;
+        VkImageCreateFlags flags;
+    };
+    for (const Case& kind :
+         {Case{"layered_image", 4, VK_SAMPLE_COUNT_1_BIT, 0},
+          Case{"layered_image", 6, VK_SAMPLE_COUNT_1_BIT, VK_IMAGE_CREATE_CUBE_COMPATIBLE_BIT},
+          Case{"multisampled_image", 1, VK_SAMPLE_COUNT_4_BIT, 0}}) {
+        SCOPED_TRACE(kind.alignment);
+        SessionOptions options;
+        const std::string description =
+            std::string(R"({"base": "lavapipe_like", "alignment": {")") + kind.alignment +
+            R"(": 131072}})";
+        options.description = description.c_str();
+        Session session(options);
+        std::vector<std::pair<VkImage, VkDeviceMemory>> made;
+        for (int i = 0; i < 6; ++i) {
+            const VkDeviceMemory memory = session.Allocate(300000, 0);
+            ASSERT_NE(session.Map(memory), nullptr);
+            VkImageCreateInfo info = {};
+            info.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO;
+            info.flags = kind.flags;
+            info.imageType = VK_IMAGE_TYPE_2D;
+            info.format = VK_FORMAT_R8G8B8A8_UNORM;
+            info.extent = {64, 64, 1};
+            info.mipLevels = 1;
+            info.arrayLayers = kind.layers;
+            info.samples = kind.samples;
+            info.usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT;
+            VkImage image = VK_NULL_HANDLE;
+            ASSERT_EQ(vkCreateImage(session.device, &info, nullptr, &image), VK_SUCCESS);
+            EXPECT_EQ(vkBindImageMemory(session.device, image, memory, 0), VK_SUCCESS);
+            made.emplace_back(image, memory);
+        }
+        for (const auto& [image, memory] : made) {
+            vkDestroyImage(session.device, image, nullptr);
+            session.Free(memory);
+        }
+        session.Close();
+        EXPECT_EQ(session.mock.Violations(), "");
+    }
+}
+
 // f6, f7: what is bound to one memory at one offset lies at one place.
 TEST(Bind, WhatIsBoundIsNeverMoved) {
     Late late;

@@ -197,6 +197,9 @@ Readers AlignmentReaders(Alignments& a) {
             {"texel", AlignmentInto(a.texel)},
             {"device_address", AlignmentInto(a.device_address)},
             {"video", AlignmentInto(a.video)},
+            {"layered_image", AlignmentInto(a.layered_image)},
+            {"multisampled_image", AlignmentInto(a.multisampled_image)},
+            {"sparse", AlignmentInto(a.sparse)},
             {"linear_image", AlignmentInto(a.linear_image)},
             {"optimal_image", AlignmentInto(a.optimal_image)}};
 }

@@ -13,7 +13,8 @@
 //   driver {id, name, info, version}, device_uuid (32 hex digits), vendor_id, device_type ("cpu",
 //   "discrete", "integrated", "virtual", "other"), heaps [{size, flags[]}], memory_types [{heap,
 //   flags[], charge}], limits {name: number}, alignment {uniform, storage, texel, buffer,
-//   device_address, linear_image, optimal_image, video}, optimal_image_types [index],
+//   device_address, linear_image, optimal_image, layered_image, multisampled_image, sparse,
+//   video}, optimal_image_types [index],
 //   size_below_alignment, image_size_below_alignment, dedicated {prefers_from, requires_optimal},
 //   sparse, extensions [name], add_extensions [name], features [name], add_features [name], budget
 //   {percent, other_usage}, handles, handle_seed, cost_ns {command: ns}, fill (0 to 255), faults
@@ -73,6 +74,11 @@ struct Alignments {
     VkDeviceSize device_address = 16;
     VkDeviceSize linear_image = 64;
     VkDeviceSize optimal_image = 64;
+    // Optimal images of several layers or samples, or whose memory is bound sparsely, if that is
+    // more than others need.
+    VkDeviceSize layered_image = 1;
+    VkDeviceSize multisampled_image = 1;
+    VkDeviceSize sparse = 1;
     // Buffers of video frames: the one usage that cannot be described without a profile, so that
     // nobody can ask about it in advance.
     VkDeviceSize video = 16;

@@ -37,8 +37,12 @@ VkMemoryRequirements ImageBytes(const Description& d, const VkImageCreateInfo& i
     const bool linear = info.tiling == VK_IMAGE_TILING_LINEAR;
     VkMemoryRequirements out{};
     out.alignment = linear ? d.alignment.linear_image : d.alignment.optimal_image;
+    if (!linear && info.arrayLayers > 1)
+        out.alignment = std::max(out.alignment, d.alignment.layered_image);
+    if (info.samples != VK_SAMPLE_COUNT_1_BIT)
+        out.alignment = std::max(out.alignment, d.alignment.multisampled_image);
     const bool sparse = info.flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT;
-    if (sparse) out.alignment = std::max(out.alignment, kSparseBlockBytes);
+    if (sparse) out.alignment = std::max({out.alignment, kSparseBlockBytes, d.alignment.sparse});
     out.size =
         d.image_size_below_alignment && !sparse ? size_bytes : RoundUp(size_bytes, out.alignment);
     out.memoryTypeBits = TypesFor(d, info.flags & VK_IMAGE_CREATE_PROTECTED_BIT,
@@ -63,7 +67,7 @@ VkMemoryRequirements BufferRequirements(const Description& d, const VkBufferCrea
     raise(VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT, a.device_address);
     raise(VK_BUFFER_USAGE_VIDEO_DECODE_SRC_BIT_KHR, a.video);
     const bool sparse = info.flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT;
-    if (sparse) out.alignment = std::max(out.alignment, kSparseBlockBytes);
+    if (sparse) out.alignment = std::max({out.alignment, kSparseBlockBytes, a.sparse});
     out.size = d.size_below_alignment && !sparse ? info.size : RoundUp(info.size, out.alignment);
     out.memoryTypeBits = TypesFor(d, info.flags & VK_BUFFER_CREATE_PROTECTED_BIT, false);
     return out;
