@@ -23,6 +23,9 @@ constexpr uint64_t kMinBlockBytes = 64 * kKiB;
 constexpr char kSettingsFileName[] = "vk_layer_settings.txt";
 constexpr char kWorkingDirectoryFile[] = "./vk_layer_settings.txt";
 
+// What some editors put before the first character of a text in UTF-8.
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 // Variables with our prefix that are not settings: they belong to the command and to the tests.
 constexpr std::string_view kReservedEnvPrefixes[] = {"TESSERA_RUN_", "TESSERA_MOCK_",
                                                      "TESSERA_BENCH_", "TESSERA_TEST_"};
@@ -215,6 +218,7 @@ struct KeyAndValue {
 // back as a key, whole, which no table knows.
 std::vector<KeyAndValue> ParseSettingsText(std::string_view text) {
     std::vector<KeyAndValue> ours;
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
     while (!text.empty()) {
         const size_t end = std::min(text.find('\n'), text.size());
         std::string_view line = text.substr(0, end);

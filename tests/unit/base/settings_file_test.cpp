@@ -51,6 +51,13 @@ TEST_F(SettingsFile, UnderstandsCommentsBlanksAndCarriageReturns) {
     EXPECT_THAT(reading.log, IsEmpty());
 }
 
+TEST_F(SettingsFile, UnderstandsAFirstLineBehindAByteOrderMark) {
+    WriteFile(path_, std::string("\xEF\xBB\xBF") + kPageAlignOn);
+    const Reading reading = ReadInChild();
+    EXPECT_TRUE(reading.settings.page_align);
+    EXPECT_THAT(reading.log, IsEmpty());
+}
+
 TEST_F(SettingsFile, LetsTheLastOfTwoEqualKeysWin) {
     WriteFile(path_,
               "tessera_suballocator.idle_bytes = 1\n"
