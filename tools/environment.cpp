@@ -4,13 +4,15 @@
 #include "tools/environment.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -79,6 +81,36 @@ void AddDirectories(std::vector<std::string>& directories,
         if (!folder.empty()) directories.push_back(folder + suffix);
 }
 
+// Far more than a manifest needs.
+constexpr size_t kMaxManifestBytes = 1 << 20;
+
+// Returns: what the file holds; nothing if it cannot be read, is no regular file or is larger than
+// kMaxManifestBytes.
+std::optional<std::string> ReadManifestText(const std::string& path) {
+    // O_NONBLOCK: a fifo or a device under this name must not hold the command up.
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (file < 0) return std::nullopt;
+    struct Closer {
+        int file;
+        ~Closer() { close(file); }
+    } const closer{file};
+
+    struct stat status;
+    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+    std::string text(kMaxManifestBytes + 1, '\0');
+    size_t length = 0;
+    while (length < text.size()) {
+        const ssize_t count = read(file, text.data() + length, text.size() - length);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return std::nullopt;
+        if (count == 0) break;
+        length += static_cast<size_t>(count);
+    }
+    if (length > kMaxManifestBytes) return std::nullopt;
+    text.resize(length);
+    return text;
+}
+
 LayerSearch Found(std::optional<Layer> layer) {
     return {.layer = std::move(layer), .error = {}};
 }
@@ -128,9 +160,9 @@ void SetVariable(Environment& environment, std::string_view name,
 }
 
 std::optional<Layer> ReadManifest(const std::string& path) {
-    std::ifstream file(path);
-    if (!file) return std::nullopt;
-    const auto json = nlohmann::json::parse(file, nullptr, false);
+    const std::optional<std::string> text = ReadManifestText(path);
+    if (!text) return std::nullopt;
+    const auto json = nlohmann::json::parse(*text, nullptr, false);
     if (!json.is_object() || !json.contains("layer") || !json["layer"].is_object()) {
         return std::nullopt;
     }

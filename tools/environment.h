@@ -39,7 +39,8 @@ struct Layer {
     std::string library;    // "library_path": absolute, or a bare name to be found as libraries are
 };
 
-// Reads a manifest. Returns: nothing if it cannot be read, is not JSON or names no library.
+// Reads a manifest, without waiting for anybody. Returns: nothing if it cannot be read, is no
+// regular file, is larger than a megabyte, is not JSON or names no library.
 std::optional<Layer> ReadManifest(const std::string& path);
 
 struct LayerSearch {

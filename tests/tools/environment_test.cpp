@@ -4,6 +4,8 @@
 #include "tools/environment.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -179,6 +181,29 @@ TEST(ReadManifest, RefusesWhatIsNone) {
         WriteFile(path, text);
         EXPECT_FALSE(ReadManifest(path)) << text;
     }
+}
+
+TEST(ReadManifest, DoesNotWaitForAFifo) {
+    const TempFolder folder;
+    const std::string path = folder / kExplicitManifest;
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    alarm(30);  // ends this test if nobody else does
+    EXPECT_FALSE(ReadManifest(path));
+    const LayerSearch search = FindLayer("/nowhere/bin/tessera", folder / ".", {});
+    alarm(0);
+    EXPECT_FALSE(search.layer);
+    EXPECT_NE(search.error.find("cannot be read"), std::string::npos) << search.error;
+    EXPECT_FALSE(ReadManifest("/dev/zero"));
+    EXPECT_FALSE(ReadManifest(folder / "."));
+}
+
+TEST(ReadManifest, RefusesWhatIsTooLargeForOne) {
+    const TempFolder folder;
+    const std::string good = R"({"layer": {"library_path": "./libx.so"}})";
+    WriteFile(folder / "x.json", good + std::string((1 << 20) - good.size(), ' '));
+    EXPECT_TRUE(ReadManifest(folder / "x.json"));
+    WriteFile(folder / "x.json", good + std::string((1 << 20) - good.size() + 1, ' '));
+    EXPECT_FALSE(ReadManifest(folder / "x.json"));
 }
 
 TEST(LibraryProblem, SaysWhatTheDynamicLoaderSays) {
