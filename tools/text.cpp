@@ -42,7 +42,7 @@ Character FirstCharacter(std::string_view text) {
 
 bool DrivesTerminal(uint32_t code) {
     const bool control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
-    const bool direction = (code >= 0x200e && code <= 0x200f) ||
+    const bool direction = code == 0x061c || (code >= 0x200e && code <= 0x200f) ||
                            (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
     return control || direction;
 }

@@ -31,6 +31,7 @@ TEST(Printable, ShowsEightBitControlsAndDirectionMarksAsNumbers) {
               "\\xe2\\x80\\xae"
               "abc");
     EXPECT_EQ(Printable("\xe2\x81\xa6x"), "\\xe2\\x81\\xa6x");
+    EXPECT_EQ(Printable("\xd8\x9cx"), "\\xd8\\x9cx");
 }
 
 TEST(Printable, ReplacesWhatIsNotUtf8) {

@@ -39,9 +39,13 @@ size_t PrintableLength(std::string_view text) {
         code_point = code_point << 6 | (byte & 0x3Fu);
     }
     const bool is_control = code_point >= 0x80 && code_point < 0xA0;
+    const bool is_direction = code_point == 0x061C || code_point == 0x200E ||
+                              code_point == 0x200F ||
+                              (code_point >= 0x2028 && code_point <= 0x202E) ||
+                              (code_point >= 0x2066 && code_point <= 0x2069);
     const bool is_surrogate = code_point >= kFirstSurrogate && code_point <= kLastSurrogate;
     const bool in_range = code_point >= kSmallest[length] && code_point <= kLastCodePoint;
-    return in_range && !is_surrogate && !is_control ? length : 0;
+    return in_range && !is_surrogate && !is_control && !is_direction ? length : 0;
 }
 
 }  // namespace

@@ -101,6 +101,15 @@ TEST(SafeText, ControlCharactersCannotDriveATerminal) {
               "a??2Jb");
 }
 
+TEST(SafeText, MarksThatChangeTheDirectionOfWritingAreReplaced) {
+    for (const char* const mark : {"\xD8\x9C", "\xE2\x80\x8E", "\xE2\x80\x8F", "\xE2\x80\xA8",
+                                   "\xE2\x80\xAA", "\xE2\x80\xAE", "\xE2\x81\xA6", "\xE2\x81\xA9"})
+        EXPECT_EQ(Safe(std::string("a") + mark + "b"), "a" + std::string(strlen(mark), '?') + "b");
+    // Their neighbours are ordinary.
+    for (const char* const other : {"\xD8\x9B", "\xE2\x80\x90", "\xE2\x80\xA7", "\xE2\x80\xAF"})
+        EXPECT_EQ(Safe(other), other);
+}
+
 TEST(SafeText, WhatIsNotUtf8IsReplacedByteByByte) {
     EXPECT_EQ(Safe("\xFF\xFE"), "??");
     EXPECT_EQ(Safe("\x80x"), "?x");
