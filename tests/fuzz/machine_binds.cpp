@@ -38,7 +38,7 @@ bool Machine::CreateBuffer(const Op& op) {
     info.size = 1 + (op.c * 65536ull + op.d) % (VkDeviceSize{1} << (1 + op.b % 18));
     if (gpu_.sparse && (op.a >> 5) % 4 == 0) {
         info.flags = VK_BUFFER_CREATE_SPARSE_BINDING_BIT | VK_BUFFER_CREATE_SPARSE_RESIDENCY_BIT;
-        info.usage &= ~VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
+        info.usage &= ~VkBufferUsageFlags{VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT};
         resource->device_address = false;
         resource->sparse = true;
         info.size = kSparsePages * 65536;

@@ -5,6 +5,7 @@
 // start from one of these and change single values with JSON. What must hold on every machine is
 // tested on all of them: kPresets below is the list, `preset_name` of mock_control.h reads it.
 #include <algorithm>
+#include <initializer_list>
 #include <iterator>
 
 #include "description.h"
@@ -305,11 +306,11 @@ std::shared_ptr<Description> Refusing() {
     d->types = {{0, kDeviceLocal, 1}, {1, kVisible | kCached, 1}, {1, kVisible | kCoherent, 1}};
     d->granularity = 1024;
     d->atom = 128;
-    for (uint64_t nth : {1, 3, 4, 5, 6, 7, 8, 13, 21, 34}) {
+    for (uint64_t nth : std::initializer_list<uint64_t>{1, 3, 4, 5, 6, 7, 8, 13, 21, 34}) {
         d->faults.push_back({"vkAllocateMemory", nth, VK_ERROR_OUT_OF_DEVICE_MEMORY, false});
         d->faults.push_back({"vkMapMemory", nth, VK_ERROR_MEMORY_MAP_FAILED, false});
     }
-    for (uint64_t nth : {2, 5, 13, 34, 89}) {
+    for (uint64_t nth : std::initializer_list<uint64_t>{2, 5, 13, 34, 89}) {
         d->faults.push_back({"vkCreateBuffer", nth, VK_ERROR_OUT_OF_HOST_MEMORY, false});
         d->faults.push_back({"vkCreateImage", nth, VK_ERROR_OUT_OF_DEVICE_MEMORY, false});
     }
