@@ -31,6 +31,13 @@ constexpr Patience kPatienceForAll{.pauses = 100, .tries_between = 3};
 constexpr Patience kPatienceForTotals{.pauses = 200, .tries_between = 100};
 constexpr Patience kNoPatience{.pauses = 1, .tries_between = 1};  // one copy, whole or not
 
+// What one segment may cost in all, whatever its writer does: pieces that keep changing lie in a
+// whole that may keep changing too, so that their patience would multiply. Together about a second:
+// the pauses take 1 ms each, and the largest segment there can be fits into the bytes some 30
+// times.
+constexpr int kMostPauses = 600;
+constexpr uint64_t kMostBytes = 32 * TESSERA_CHANNEL_LIMIT_BYTES;
+
 // How often a segment is looked at that its process has made, but not described yet.
 constexpr int kPausesUntilReady = 10;
 
@@ -39,19 +46,6 @@ enum class Copied {
     kTorn,   // the writer was changing it, each time
     kShort,  // the file ends before it
 };
-
-template <typename T>
-bool ReadAt(int file, uint64_t offset, T& out) {
-    size_t done = 0;
-    while (done < sizeof(T)) {
-        const ssize_t count = pread(file, reinterpret_cast<char*>(&out) + done, sizeof(T) - done,
-                                    static_cast<off_t>(offset + done));
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return false;
-        done += static_cast<size_t>(count);
-    }
-    return true;
-}
 
 // Reads of the file before it come before reads of the file after it. The kernel's loads run on
 // this thread's processor, so that its fence orders them like our own. ThreadSanitizer knows no
@@ -62,27 +56,6 @@ void OrderReads() {
 #else
     std::atomic_thread_fence(std::memory_order_acquire);
 #endif
-}
-
-// Calls `copy`, which returns false if the file is too short, until the sequence at `offset` was
-// even and did not move meanwhile, or patience is over. It is called once at least.
-template <typename Copy>
-Copied CopyUnmoved(int file, uint64_t offset, const Patience& patience, Copy copy) {
-    uint64_t before = 0;
-    if (!ReadAt(file, offset, before)) return Copied::kShort;
-    for (int pause = 0; pause < patience.pauses; ++pause) {
-        if (pause > 0) nanosleep(&kPause, nullptr);
-        for (int attempt = 0; attempt < patience.tries_between; ++attempt) {
-            OrderReads();
-            if (!copy()) return Copied::kShort;
-            OrderReads();
-            uint64_t after = 0;
-            if (!ReadAt(file, offset, after)) return Copied::kShort;
-            if (before % 2 == 0 && after == before) return Copied::kWhole;
-            before = after;
-        }
-    }
-    return Copied::kTorn;
 }
 
 constexpr char kTooShort[] = "it is cut short: the file ends before its data do";
@@ -97,6 +70,20 @@ class SegmentCopier {
     Result<Process> Run();
 
  private:
+    // Returns: false if the file ends before it.
+    template <typename T>
+    bool ReadAt(uint64_t offset, T& out);
+
+    // Waits a moment. Returns: false, at once, if this segment has cost enough.
+    bool Pause();
+
+    // Calls `copy`, which returns false if the file is too short, until the sequence at `offset`
+    // was even and did not move meanwhile, or patience is over. While the sequence is odd a writer
+    // that runs will move it, and a copy would be in vain; of a dead one, a torn copy is what there
+    // is.
+    template <typename Copy>
+    Copied CopyUnmoved(uint64_t offset, const Patience& patience, Copy copy);
+
     // Each returns false if there is an error, which is then in `error_`.
     bool CopyAll();
     bool CheckHeader();
@@ -112,28 +99,69 @@ class SegmentCopier {
     const int file_;
     bool (*const writer_runs_)(uint64_t pid, uint64_t start_time);
     bool runs_ = false;
+    int pauses_ = 0;
+    uint64_t bytes_read_ = 0;
     tessera_channel_header header_ = {};
     Process process_;
     const char* error_ = "";
 };
 
+template <typename T>
+bool SegmentCopier::ReadAt(uint64_t offset, T& out) {
+    size_t done = 0;
+    while (done < sizeof(T)) {
+        const ssize_t count = pread(file_, reinterpret_cast<char*>(&out) + done, sizeof(T) - done,
+                                    static_cast<off_t>(offset + done));
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        done += static_cast<size_t>(count);
+    }
+    bytes_read_ += sizeof(T);
+    return true;
+}
+
+bool SegmentCopier::Pause() {
+    if (pauses_ == kMostPauses || bytes_read_ > kMostBytes) return false;
+    ++pauses_;
+    nanosleep(&kPause, nullptr);
+    return true;
+}
+
+template <typename Copy>
+Copied SegmentCopier::CopyUnmoved(uint64_t offset, const Patience& patience, Copy copy) {
+    uint64_t before = 0;
+    if (!ReadAt(offset, before)) return Copied::kShort;
+    for (int pause = 0; pause < patience.pauses; ++pause) {
+        if (pause > 0 && !Pause()) break;
+        for (int attempt = 0; attempt < patience.tries_between; ++attempt) {
+            OrderReads();
+            if ((before % 2 == 0 || !runs_) && !copy()) return Copied::kShort;
+            OrderReads();
+            uint64_t after = 0;
+            if (!ReadAt(offset, after)) return Copied::kShort;
+            if (before % 2 == 0 && after == before) return Copied::kWhole;
+            before = after;
+        }
+    }
+    return Copied::kTorn;
+}
+
 Result<Process> SegmentCopier::Run() {
     for (int pause = 0; pause < kPausesUntilReady && header_.magic == 0; ++pause) {
-        if (pause > 0) nanosleep(&kPause, nullptr);
-        if (!ReadAt(file_, 0, header_)) return {.value = {}, .error = kTooShort};
+        if (pause > 0 && !Pause()) break;
+        if (!ReadAt(0, header_)) return {.value = {}, .error = kTooShort};
     }
     // Who writes it never changes, so that this may be asked before anything else is certain.
     runs_ = writer_runs_(header_.pid, header_.pid_start_time);
     constexpr uint64_t kSequence = offsetof(tessera_channel_header, sequence);
-    const Copied copied =
-        CopyUnmoved(file_, kSequence, runs_ ? kPatienceForAll : kNoPatience, [this] {
-            error_ = "";
-            process_ = {};
-            if (!ReadAt(file_, 0, header_)) return false;
-            // An error is one only if the sequence did not move: then it is reported.
-            CopyAll();
-            return true;
-        });
+    const Copied copied = CopyUnmoved(kSequence, runs_ ? kPatienceForAll : kNoPatience, [this] {
+        error_ = "";
+        process_ = {};
+        if (!ReadAt(0, header_)) return false;
+        // An error is one only if the sequence did not move: then it is reported.
+        CopyAll();
+        return true;
+    });
     if (copied == Copied::kShort) return {.value = {}, .error = kTooShort};
     if (copied == Copied::kTorn && runs_) return {.value = {}, .error = kStillMoving};
     if (*error_ != '\0') return {.value = {}, .error = error_};
@@ -207,11 +235,12 @@ bool SegmentCopier::CheckDevice(const tessera_device_record& record, uint64_t in
 bool SegmentCopier::CopyDevice(uint64_t index) {
     const uint64_t offset = sizeof(tessera_channel_header) + index * sizeof(tessera_device_record);
     uint64_t state = TESSERA_DEVICE_ABSENT;
-    if (!ReadAt(file_, offset + offsetof(tessera_device_record, state), state))
-        return Fail(kTooShort);
+    if (!ReadAt(offset + offsetof(tessera_device_record, state), state)) return Fail(kTooShort);
     if (state == TESSERA_DEVICE_ABSENT) return true;
     tessera_device_record record;
-    if (!ReadAt(file_, offset, record)) return Fail(kTooShort);
+    if (!ReadAt(offset, record)) return Fail(kTooShort);
+    // It may have gone since: then it is no device, though its other words are still there.
+    if (record.state == TESSERA_DEVICE_ABSENT) return true;
     if (!CheckDevice(record, index)) return false;
 
     Device device;
@@ -241,9 +270,9 @@ bool SegmentCopier::CopyTypes(uint64_t offset, const tessera_device_record& reco
         type.flags = static_cast<uint32_t>(record.types[i].flags);
         const uint64_t at =
             offset + offsetof(tessera_device_record, totals) + i * sizeof(tessera_type_totals);
-        const Copied copied = CopyUnmoved(file_, at + offsetof(tessera_type_totals, sequence),
+        const Copied copied = CopyUnmoved(at + offsetof(tessera_type_totals, sequence),
                                           runs_ ? kPatienceForTotals : kNoPatience,
-                                          [&] { return ReadAt(file_, at, type.totals); });
+                                          [&] { return ReadAt(at, type.totals); });
         if (copied == Copied::kShort) return Fail(kTooShort);
         if (copied == Copied::kTorn && runs_) return Fail(kStillMoving);
         process_.torn = process_.torn || copied == Copied::kTorn;

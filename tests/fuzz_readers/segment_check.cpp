@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See segment_input.h: the file that is read, what it ought to be read as, and the invariants. The
+// expectations are taken from docs/channel-abi.md, on an image of the file that is kept beside it.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "layer/base/process.h"
+#include "layer/channel/channel.h"
+#include "layer/channel/counters.h"
+#include "output_check.h"
+#include "segment_input.h"
+#include "system_calls.h"
+#include "tessera/channel_abi.h"
+#include "tessera/reader.h"
+#include "tools/account.h"
+#include "tools/json.h"
+#include "tools/process_text.h"
+
+namespace tessera::fuzz_readers {
+namespace {
+
+// What reading one segment may cost at most: about a second of pauses, and copies of which the
+// largest segment there can be leaves room for a few dozen.
+constexpr uint64_t kMostPauses = 1000;
+constexpr uint64_t kMostBytes = uint64_t{3} << 30;
+
+constexpr tessera_heap_record kHeaps[] = {{.size_bytes = uint64_t{8} << 30,
+                                           .known = TESSERA_HEAP_BUDGET_KNOWN,
+                                           .budget_bytes = uint64_t{7} << 30,
+                                           .usage_bytes = uint64_t{1} << 30,
+                                           .app_usage_bytes = 0},
+                                          {.size_bytes = uint64_t{16} << 30,
+                                           .known = 0,
+                                           .budget_bytes = 0,
+                                           .usage_bytes = 0,
+                                           .app_usage_bytes = 0}};
+constexpr tessera_memory_type_record kTypes[] = {
+    {.heap = 0, .flags = 1}, {.heap = 1, .flags = 6}, {.heap = 1, .flags = 14}};
+
+void UseDevice(tessera_device_record& record) {
+    for (uint32_t type = 0; type < std::size(kTypes); ++type) {
+        const channel::SequencedWrite write(record.totals[type].sequence);
+        channel::CountAllocation(record.totals[type].app, 4096 + type);
+        record.totals[type].pass_through[TESSERA_REASON_dedicated].allocations = type;
+    }
+    for (const uint32_t call : {TESSERA_CALL_vkAllocateMemory, TESSERA_CALL_vkMapMemory}) {
+        record.calls[call] = {
+            .count = 3, .timed = 2, .total_ns = 900, .max_ns = 700, .histogram = {}};
+        record.calls[call].histogram[tessera_histogram_bucket(200)] = 1;
+        record.calls[call].histogram[tessera_histogram_bucket(700)] = 1;
+    }
+    record.misuse[TESSERA_MISUSE_double_free] = 1;
+}
+
+// A folder of its own, gone with the object.
+class ScratchFolder {
+ public:
+    ScratchFolder() : path_(std::filesystem::temp_directory_path() / "tessera_readers_XXXXXX") {
+        Require(mkdtemp(path_.data()) != nullptr, "the fuzzer cannot make a folder to work in");
+    }
+    ScratchFolder(const ScratchFolder&) = delete;
+    ScratchFolder& operator=(const ScratchFolder&) = delete;
+    ~ScratchFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    const std::string& path() const { return path_; }
+
+ private:
+    std::string path_;
+};
+
+std::string ReadWhole(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Lets the writer publish a sum, a live device and a destroyed one, and leaves out the records of
+// the many that it takes until there is a sum.
+std::string MakeBase() {
+    const ScratchFolder folder;
+    setenv("XDG_RUNTIME_DIR", folder.path().c_str(), 1);
+    const channel::DeviceFacts facts{.name = "Test device",
+                                     .driver = "Test driver",
+                                     .api_version = (1u << 22) | (3u << 12) | 239u,
+                                     .pooled = true,
+                                     .sample_interval = 64,
+                                     .heaps = kHeaps,
+                                     .types = kTypes};
+    channel::InstanceCreated(true);
+    for (uint32_t i = 0; i <= TESSERA_MAX_DESTROYED; ++i) {
+        tessera_device_record* const record = channel::DeviceCreated(facts);
+        UseDevice(*record);
+        channel::DeviceDestroyed(record);
+    }
+    tessera_device_record* const live = channel::DeviceCreated(facts);
+    UseDevice(*live);
+    std::string all;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path()))
+        if (entry.is_regular_file()) all = ReadWhole(entry.path());
+    channel::DeviceDestroyed(live);
+    channel::InstanceDestroyed();
+
+    tessera_channel_header header;
+    Require(all.size() >= sizeof(header), "the writer made no segment to start from");
+    std::memcpy(&header, all.data(), sizeof(header));
+    std::string base(sizeof(header), '\0');
+    for (const uint64_t state :
+         {TESSERA_DEVICE_RETIRED, TESSERA_DEVICE_LIVE, TESSERA_DEVICE_DESTROYED}) {
+        for (uint64_t i = 0;; ++i) {
+            Require(i < header.device_capacity, "the writer's segment lacks a kind of device");
+            const char* const record = all.data() + sizeof(header) + i * header.record_bytes;
+            if (std::memcmp(record, &state, sizeof(state)) != 0) continue;
+            base.append(record, header.record_bytes);
+            break;
+        }
+    }
+    base.resize(sizeof(header) + kBaseRecords * sizeof(tessera_device_record));
+    header.device_capacity = kBaseRecords;
+    header.segment_bytes = base.size();
+    std::memcpy(base.data(), &header, sizeof(header));
+    return base;
+}
+
+const std::string& Base() {
+    static const std::string base = MakeBase();
+    return base;
+}
+
+// The file, and an image of what it holds.
+class SegmentFile {
+ public:
+    SegmentFile() : image_(Base()), file_(memfd_create("segment", MFD_CLOEXEC)) {
+        Require(file_ >= 0, "the fuzzer cannot make a file to work on");
+        Write(0, image_.size());
+    }
+    SegmentFile(const SegmentFile&) = delete;
+    SegmentFile& operator=(const SegmentFile&) = delete;
+    ~SegmentFile() { close(file_); }
+
+    int file() const { return file_; }
+    const std::string& image() const { return image_; }
+
+    void Apply(const Edit& edit) {
+        if (edit.kind == EditKind::kResize) return Resize(edit.offset);
+        uint64_t word = edit.value;
+        std::string_view bytes(reinterpret_cast<const char*>(&word), sizeof(word));
+        if (edit.kind == EditKind::kText) bytes = edit.text;
+        if (edit.offset >= image_.size()) return;
+        bytes = bytes.substr(0, image_.size() - edit.offset);
+        if (edit.kind == EditKind::kFlip) {
+            uint64_t old = 0;
+            std::memcpy(&old, image_.data() + edit.offset, bytes.size());
+            word ^= old;
+        }
+        std::ranges::copy(bytes, image_.begin() + static_cast<ptrdiff_t>(edit.offset));
+        Write(edit.offset, bytes.size());
+        changed_.emplace_back(edit.offset, bytes.size());
+    }
+
+    // Undoes all edits.
+    void Restore() {
+        const std::string& base = Base();
+        const uint64_t kept = std::min<uint64_t>(smallest_, base.size());
+        if (image_.size() != base.size() || kept != base.size()) {
+            image_.resize(base.size());
+            if (ftruncate(file_, static_cast<off_t>(base.size())) != 0) std::abort();
+            changed_.emplace_back(kept, base.size() - kept);
+        }
+        for (const auto& [offset, size] : changed_) {
+            if (offset >= base.size()) continue;
+            const uint64_t inside = std::min<uint64_t>(size, base.size() - offset);
+            std::memcpy(image_.data() + offset, base.data() + offset, inside);
+            Write(offset, inside);
+        }
+        changed_.clear();
+        smallest_ = base.size();
+    }
+
+ private:
+    void Write(uint64_t offset, uint64_t size) {
+        const char* const from = image_.data() + offset;
+        if (pwrite(file_, from, size, static_cast<off_t>(offset)) != static_cast<ssize_t>(size))
+            std::abort();
+    }
+    void Resize(uint64_t size) {
+        image_.resize(size);
+        if (ftruncate(file_, static_cast<off_t>(size)) != 0) std::abort();
+        smallest_ = std::min(smallest_, size);
+    }
+
+    std::string image_;
+    const int file_;
+    std::vector<std::pair<uint64_t, uint64_t>> changed_;
+    uint64_t smallest_ = Base().size();
+};
+
+// Requires: `offset` is a multiple of 8, as all offsets in a segment are.
+template <typename T>
+const T& At(const std::string& image, uint64_t offset) {
+    return *reinterpret_cast<const T*>(image.data() + offset);
+}
+
+// What docs/channel-abi.md makes of a file that nobody changes.
+struct Expectation {
+    bool accepted = false;
+    bool torn = false;              // if accepted
+    std::vector<uint64_t> records;  // offsets of those in use
+};
+
+bool IsSoundRecord(const tessera_device_record& record, uint64_t index) {
+    if (record.state > TESSERA_DEVICE_RETIRED) return false;
+    if ((record.state == TESSERA_DEVICE_RETIRED) != (index == 0)) return false;
+    if (record.heap_count > TESSERA_MAX_HEAPS || record.type_count > TESSERA_MAX_TYPES ||
+        record.why >= TESSERA_MAX_REASONS)
+        return false;
+    for (uint64_t i = 0; i < record.type_count; ++i)
+        if (record.types[i].heap >= record.heap_count) return false;
+    return true;
+}
+
+Expectation Expect(const std::string& image) {
+    Expectation expected;
+    if (image.size() < sizeof(tessera_channel_header)) return expected;
+    const auto& header = At<tessera_channel_header>(image, 0);
+    const auto wanted = sizeof(header) + static_cast<unsigned __int128>(header.device_capacity) *
+                                             sizeof(tessera_device_record);
+    if (image.size() > TESSERA_CHANNEL_LIMIT_BYTES || header.magic != TESSERA_CHANNEL_MAGIC ||
+        header.abi_version != TESSERA_CHANNEL_ABI_VERSION ||
+        header.header_bytes != sizeof(header) ||
+        header.record_bytes != sizeof(tessera_device_record) ||
+        header.max_bytes > TESSERA_CHANNEL_LIMIT_BYTES || header.segment_bytes > header.max_bytes ||
+        wanted != header.segment_bytes || image.size() < header.segment_bytes ||
+        (header.state != TESSERA_PROCESS_LIVE && header.state != TESSERA_PROCESS_CLOSED))
+        return expected;
+    expected.torn = header.sequence % 2 != 0;
+    for (uint64_t i = 0; i < header.device_capacity; ++i) {
+        const uint64_t offset = sizeof(header) + i * sizeof(tessera_device_record);
+        if (At<uint64_t>(image, offset) == TESSERA_DEVICE_ABSENT) continue;
+        const auto& record = At<tessera_device_record>(image, offset);
+        if (!IsSoundRecord(record, i)) return expected;
+        expected.records.push_back(offset);
+        for (uint64_t type = 0; type < record.type_count; ++type)
+            expected.torn = expected.torn || record.totals[type].sequence % 2 != 0;
+    }
+    const std::optional<ProcessStat> writer = ReadProcessStat(header.pid);
+    const bool runs = writer && writer->runs && writer->start_time == header.pid_start_time;
+    expected.accepted = !expected.torn || !runs;
+    return expected;
+}
+
+void CheckString(const std::string& text, size_t most) {
+    Require(text.size() <= most, "a string is longer than its field");
+    Require(text.find('\0') == std::string::npos, "a string holds a zero");
+    CheckPrintable(text, false);
+}
+
+void CheckCalls(const std::vector<tessera_call_totals>& calls) {
+    Require(calls.size() == TESSERA_CALL_COUNT, "a device has another number of commands");
+    for (const tessera_call_totals& call : calls) {
+        const uint64_t p50 = reader::Percentile(call, 0.50);
+        const uint64_t p99 = reader::Percentile(call, 0.99);
+        Require(p50 <= p99 && p99 <= call.max_ns, "percentiles are out of order");
+    }
+}
+
+// What callers rely on without checking it again.
+void CheckSound(const reader::Process& process) {
+    CheckString(process.name, sizeof(tessera_channel_header::process));
+    CheckString(process.layer_version, sizeof(tessera_channel_header::layer_version));
+    Require(process.devices.size() <= TESSERA_CHANNEL_LIMIT_BYTES / sizeof(tessera_device_record),
+            "more devices than a segment holds");
+    Require(std::ranges::is_sorted(process.devices, {}, &reader::Device::id),
+            "devices are out of order");
+    size_t sums = 0;
+    for (const reader::Device& device : process.devices) {
+        sums += device.state == TESSERA_DEVICE_RETIRED ? 1 : 0;
+        Require(device.state == TESSERA_DEVICE_LIVE || device.state == TESSERA_DEVICE_DESTROYED ||
+                    device.state == TESSERA_DEVICE_RETIRED,
+                "a device is in a state that callers do not know");
+        Require(device.state == TESSERA_DEVICE_RETIRED || device.retired_devices == 0,
+                "a device that is no sum counts retired ones");
+        CheckString(device.name, sizeof(tessera_device_record::name));
+        CheckString(device.driver, sizeof(tessera_device_record::driver));
+        Require(static_cast<uint32_t>(device.why) < TESSERA_MAX_REASONS,
+                "a reason is out of range");
+        Require(device.sample_interval >= 1, "a sample interval is 0");
+        Require(device.heaps.size() <= TESSERA_MAX_HEAPS, "too many heaps");
+        Require(device.memory_types.size() <= TESSERA_MAX_TYPES, "too many memory types");
+        for (const reader::MemoryType& type : device.memory_types)
+            Require(type.heap < device.heaps.size(), "a memory type lies in no heap");
+        CheckCalls(device.calls);
+        CheckCalls(device.driver_calls);
+    }
+    Require(sums <= 1, "there are two sums");
+}
+
+void CheckPrinted(const reader::Process& process, command::Layout layout) {
+    CheckPrintable(command::DescribeProcess(process), true);
+    const command::Account account = command::AccountOf(process);
+    CheckPrintable(command::DescribeMisuse(account), true);
+    CheckPrintable(command::DescribePassThrough(account), true);
+    std::vector<command::Json> entries;
+    entries.push_back(command::ProcessJson(process));
+    const command::Json document = command::DocumentJson(std::move(entries));
+    CheckJson(command::Dump(document, layout));
+}
+
+template <typename T>
+bool AreSameBytes(const T* a, const T* b, size_t count) {
+    return count == 0 || std::memcmp(a, b, count * sizeof(T)) == 0;
+}
+
+bool IsSameDevice(const reader::Device& device, const tessera_device_record& record) {
+    if (device.id != record.id || device.state != record.state ||
+        device.memory_types.size() != record.type_count ||
+        device.heaps.size() != record.heap_count || device.why != record.why ||
+        device.pooled != (record.mode != 0))
+        return false;
+    for (size_t i = 0; i < device.memory_types.size(); ++i)
+        if (!AreSameBytes(&device.memory_types[i].totals, &record.totals[i], 1)) return false;
+    return AreSameBytes(device.heaps.data(), record.heaps, record.heap_count) &&
+           AreSameBytes(device.calls.data(), record.calls, TESSERA_CALL_COUNT) &&
+           AreSameBytes(device.driver_calls.data(), record.driver_calls, TESSERA_CALL_COUNT) &&
+           AreSameBytes(device.misuse.data(), record.misuse, device.misuse.size());
+}
+
+// Nobody changed the file: what was read is what lies in it.
+void CheckFaithful(const reader::Result<reader::Process>& result, const std::string& image) {
+    const Expectation expected = Expect(image);
+    Require(!result.ok() || expected.accepted,
+            "a segment was accepted that breaks the ABI's rules");
+    Require(result.ok() || !expected.accepted, "a segment was refused that keeps the ABI's rules");
+    if (!result.ok()) return;
+    const reader::Process& process = result.value;
+    const auto& header = At<tessera_channel_header>(image, 0);
+    Require(process.torn == expected.torn, "it is not told whether the data are torn");
+    Require(process.pid == header.pid && process.start_time == header.pid_start_time &&
+                process.parent_pid == header.parent_pid &&
+                process.created_ns == header.created_ns && process.loads == header.loads &&
+                process.dropped_devices == header.dropped_devices,
+            "the header was read as something else");
+    Require(process.devices.size() == expected.records.size(), "not every device was read");
+    for (const uint64_t offset : expected.records) {
+        const auto& record = At<tessera_device_record>(image, offset);
+        Require(std::ranges::any_of(
+                    process.devices,
+                    [&](const reader::Device& device) { return IsSameDevice(device, record); }),
+                "a device was read as something else");
+    }
+}
+
+void CheckResult(const reader::Result<reader::Process>& result, bool is_printed) {
+    const ReaderCosts costs = CostsOfReader();
+    Require(costs.pauses <= kMostPauses, "the reader pauses without end");
+    Require(costs.bytes <= kMostBytes, "the reader copies without end");
+    CheckPrintable(result.error, false);
+    if (result.ok()) {
+        CheckSound(result.value);
+        const bool is_even = result.value.devices.size() % 2 == 0;
+        if (is_printed)
+            CheckPrinted(result.value, is_even ? command::Layout::kPretty : command::Layout::kLine);
+    } else {
+        Require(result.error.size() > 20 && result.error.ends_with('.'), "an error is no sentence");
+        Require(result.value.devices.empty() && result.value.pid == 0, "an error comes with data");
+    }
+}
+
+// Making texts costs more than all the rest, so that only some inputs' are looked at: those with
+// texts in them, and of the others one in four. The input decides, and nothing else, so that each
+// can be tried again by itself.
+bool IsPrinted(const SegmentInput& input) {
+    uint64_t mix = 0;
+    for (const Edit& edit : input) {
+        if (edit.kind == EditKind::kText) return true;
+        mix = mix * 31 + edit.offset / 8 + edit.value;
+    }
+    return mix % 4 == 0;
+}
+
+bool CheckEdited(SegmentFile& segment, const SegmentInput& input) {
+    size_t next = 0;
+    WatchReader([&](uint64_t reads) {
+        for (; next < input.size() && input[next].before_read <= reads; ++next)
+            segment.Apply(input[next]);
+    });
+    for (; next < input.size() && input[next].before_read == 0; ++next)
+        segment.Apply(input[next]);
+    const bool is_still = next == input.size();
+    const reader::Result<reader::Process> result = reader::ReadSegmentFd(segment.file(), "segment");
+    CheckResult(result, IsPrinted(input));
+    if (!is_still) return result.ok();
+    CheckFaithful(result, segment.image());
+    const reader::Result<reader::Process> again = reader::ReadSegmentFd(segment.file(), "segment");
+    Require(
+        again.error == result.error && again.value.devices.size() == result.value.devices.size(),
+        "the same segment was read as something else the second time");
+    return result.ok();
+}
+
+}  // namespace
+
+uint64_t BaseBytes() {
+    return Base().size();
+}
+
+bool CheckSegmentInput(const SegmentInput& input) {
+    static SegmentFile segment;
+    struct Restorer {
+        ~Restorer() {
+            WatchReader({});
+            segment.Restore();
+        }
+    } const restorer;
+    return CheckEdited(segment, input);
+}
+
+void CheckOtherFiles() {
+    const ScratchFolder folder;
+    const std::filesystem::path path = folder.path();
+    std::filesystem::create_directory(path / "folder");
+    Require(mkfifo((path / "fifo").c_str(), 0600) == 0, "the fuzzer cannot make a fifo");
+    std::ofstream(path / "segment", std::ios::binary) << Base();
+    std::ofstream(path / "empty");
+    std::filesystem::create_symlink(path / "segment", path / "link");
+    std::filesystem::create_symlink(path / "link", path / "loop");
+    const int socket_file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    (path / "socket").string().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    Require(bind(socket_file, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0,
+            "the fuzzer cannot make a socket");
+    close(socket_file);
+
+    WatchReader({});
+    for (const std::string& wrong : std::initializer_list<std::string>{
+             (path / "folder").string(), (path / "fifo").string(), (path / "empty").string(),
+             (path / "link").string(), (path / "loop").string(), (path / "socket").string(),
+             (path / "missing").string(), (path / "segment/below").string(),
+             std::string("/dev/zero"), std::string("/dev/tty"), std::string("/proc/self/mem"),
+             std::string()}) {
+        const reader::Result<reader::Process> result = reader::ReadSegment(wrong);
+        Require(!result.ok(), ("a segment was read from " + wrong).c_str());
+        CheckResult(result, true);
+    }
+    Require(reader::ReadSegment(path / "segment").ok(), "a good segment was refused");
+}
+
+}  // namespace tessera::fuzz_readers
