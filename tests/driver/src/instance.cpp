@@ -167,6 +167,7 @@ VKAPI_ATTR void VKAPI_CALL DestroyInstance(VkInstance instance,
         if (device->instance != doomed.get()) continue;
         call.Violation("VUID-vkDestroyInstance-instance-00629",
                        Text("device ", Hex{Raw(device->handle())}, " is still alive"));
+        device->instance = nullptr;  // another instance may come to lie at this address
     }
     for (const auto& [handle, object] : doomed->objects.all()) {
         call.Violation("VUID-vkDestroyInstance-instance-00629",
