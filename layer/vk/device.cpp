@@ -261,7 +261,7 @@ void Device::ReportLeaks() noexcept {
 }
 
 Device::~Device() {
-    if (record_ == nullptr) return;  // it was never taken over
+    if (record_ == nullptr || abandoned_) return;  // it was never taken over, or left behind
     ReportLeaks();
     SampleBudget(true);
     for (auto& pool : pools_)
@@ -378,6 +378,7 @@ pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey&
 }
 
 void Device::DestroyBlock(uint32_t, const pool::BlockMemory& memory) noexcept {
+    if (abandoned_) return;
     // Freeing unmaps (spec: vkFreeMemory). Slots flushed what they had written when they were
     // freed.
     {

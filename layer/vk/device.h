@@ -53,6 +53,10 @@ class Device final : public pool::BlockSource {
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
 
+    // The device below must not be called any more: its end gives nothing back, and its record in
+    // the channel stays as it is.
+    void Abandon() noexcept { abandoned_ = true; }
+
     // False in a forked child of the process that made this device: then nothing is counted, no
     // lock is taken and nothing new is pooled. One load and a comparison.
     bool InOwnProcess() const noexcept { return ForkEpoch() == epoch_; }
@@ -194,6 +198,7 @@ class Device final : public pool::BlockSource {
     }
 
     uint64_t epoch_ = 0;
+    bool abandoned_ = false;
     Gates gates_;
     VkPhysicalDeviceMemoryProperties memory_ = {};
     uint64_t max_allocation_bytes_ = ~uint64_t{0};  // maxMemoryAllocationSize

@@ -25,6 +25,8 @@ using process_internal::instances;
 
 constinit Mutex process_mutex;
 constinit Device* first_device ABSL_GUARDED_BY(process_mutex) = nullptr;
+// Devices that were left behind, until the library goes; linked in the same way.
+constinit Device* first_abandoned ABSL_GUARDED_BY(process_mutex) = nullptr;
 constinit uint32_t instance_count ABSL_GUARDED_BY(process_mutex) = 0;
 // In a forked child that inherited objects: the maps are never cleared.
 constinit bool has_inherited ABSL_GUARDED_BY(process_mutex) = false;
@@ -39,7 +41,8 @@ void Unlink(const Device* device) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(process
 
 // The application destroys an instance and leaves devices of it behind. Nobody may use them any
 // more, and the loader frees their dispatch tables, whose addresses come back as other devices'
-// keys. The objects are abandoned: what they hold below is the application's leak.
+// keys. The objects are abandoned: what they hold below is the application's leak. A thread that
+// breaks the rules may still be in one of them, so they stay until the last instance goes.
 void ForgetDevicesOf(const Instance* instance) noexcept
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(process_mutex) {
     for (Device** link = &first_device; *link != nullptr;) {
@@ -50,9 +53,20 @@ void ForgetDevicesOf(const Instance* instance) noexcept
         }
         *link = device->next_in_process;
         devices.EraseValue(device);
+        device->next_in_process = first_abandoned;
+        first_abandoned = device;
         TESSERA_LOG(kWarning,
                     "the application breaks a rule of Vulkan: it destroys an instance of which a "
                     "device is not destroyed");
+    }
+}
+
+void DeleteAbandoned() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(process_mutex) {
+    while (first_abandoned != nullptr) {
+        Device* device = first_abandoned;
+        first_abandoned = device->next_in_process;
+        device->Abandon();
+        delete device;
     }
 }
 
@@ -61,6 +75,7 @@ void ForgetDevicesOf(const Instance* instance) noexcept
 void RestartInChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     new (&process_mutex) Mutex;
     first_device = nullptr;
+    first_abandoned = nullptr;
     instance_count = 0;
     has_inherited = true;
     channel::ForkedChild();
@@ -103,6 +118,8 @@ std::unique_ptr<Instance> RemoveInstance(VkInstance handle) noexcept {
     MutexLock lock(process_mutex);
     instances.Erase(DispatchKey(handle));
     ForgetDevicesOf(instance);
+    // The library goes with the last instance, and the records of devices with the channel's.
+    if (instance_count == 1 && !has_inherited) DeleteAbandoned();
     channel::InstanceDestroyed();
     if (--instance_count == 0 && !has_inherited) {
         // The loader unloads the library next.
