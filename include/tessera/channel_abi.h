@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The binary interface of Tessera's statistics channel, version 1.
+// The binary interface of Tessera's statistics channel, version 2.
 //
 // A process that loads the layer owns one *segment*: a file that it alone writes and that any
 // number of readers may copy. This header is the whole contract between them. It is usable from C11
@@ -37,6 +37,7 @@
 #define TESSERA_CHANNEL_ABI_H_
 
 #include <assert.h> /* static_assert in C */
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -44,7 +45,7 @@ extern "C" {
 #endif
 
 #define TESSERA_CHANNEL_MAGIC UINT64_C(0x314e484341535354) /* "TSSACHN1" in memory order */
-#define TESSERA_CHANNEL_ABI_VERSION 1u
+#define TESSERA_CHANNEL_ABI_VERSION 2u
 
 /* No segment is larger than this, whatever its `max_bytes` says. */
 #define TESSERA_CHANNEL_LIMIT_BYTES (UINT64_C(64) << 20)
@@ -54,6 +55,7 @@ extern "C" {
 #define TESSERA_MAX_TYPES 32u          /* VK_MAX_MEMORY_TYPES */
 #define TESSERA_MAX_REASONS 32u        /* room for enum tessera_reason to grow */
 #define TESSERA_MAX_CALLS 32u          /* room for enum tessera_call to grow */
+#define TESSERA_MAX_SHARDS 128u        /* over all memory types of a device */
 #define TESSERA_HISTOGRAM_BUCKETS 128u /* see tessera_histogram_bucket() */
 #define TESSERA_MAX_MISUSES 16u        /* room for enum tessera_misuse to grow */
 #define TESSERA_MAX_DESTROYED 64u      /* destroyed devices that keep a record of their own */
@@ -185,8 +187,28 @@ struct tessera_pass_through {
     uint64_t allocations;
 };
 
+/* What one shard of a memory type's pool counts: one cache line, since it is written with each
+ * pooled allocation. Writer: the thread that holds the shard's lock; consistent under `sequence`.
+ * A memory type has one line or more. What was allocated in one may be freed in another, so that
+ * only sums over all lines of a type mean something: they wrap around 2^64 as unsigned numbers do.
+ */
+struct tessera_shard_counters {
+    uint64_t sequence;
+    uint64_t type;            /* 1 + index of the memory type; 0: the line is not in use */
+    uint64_t allocations;     /* slots handed out so far */
+    uint64_t frees;           /* of slots */
+    uint64_t allocated_bytes; /* as the application asked for them */
+    uint64_t freed_bytes;
+    uint64_t occupied_bytes; /* of blocks, in slots */
+    uint64_t largest_free_bytes;
+};
+
 /* Totals of one memory type. Writer: the thread that holds the type's lock; the whole group is
- * consistent under `sequence` (odd while it is being written). */
+ * consistent under `sequence` (odd while it is being written).
+ *
+ * In the file, `app` (but for its peak, which covers everything) counts what was passed through,
+ * and of `pooled` only the blocks and, as `free_bytes`, their bytes: the rest are sums over the lines of
+ * the type's shards, which tessera_add_shard() adds. */
 struct tessera_type_totals {
     uint64_t sequence;
     uint64_t moved_slots;        /* slots placed anew before their first use became visible */
@@ -263,7 +285,10 @@ struct tessera_device_record {
     struct tessera_heap_record heaps[TESSERA_MAX_HEAPS];
     struct tessera_memory_type_record types[TESSERA_MAX_TYPES];
     struct tessera_type_totals totals[TESSERA_MAX_TYPES];
-    struct tessera_call_totals calls[TESSERA_MAX_CALLS];        /* as the application made them */
+    struct tessera_shard_counters shards[TESSERA_MAX_SHARDS];
+    /* As the application made them. Pooled calls of vkAllocateMemory and vkFreeMemory are not
+     * counted here, but in `shards`. */
+    struct tessera_call_totals calls[TESSERA_MAX_CALLS];
     struct tessera_call_totals driver_calls[TESSERA_MAX_CALLS]; /* as the layer made them */
 };
 
@@ -318,6 +343,24 @@ static inline uint32_t tessera_histogram_bucket(uint64_t ns) {
     return bucket < TESSERA_HISTOGRAM_BUCKETS ? bucket : TESSERA_HISTOGRAM_BUCKETS - 1u;
 }
 
+/* Adds what a shard of a memory type counted to a copy of the type's totals, which then say what
+ * their fields' names say. To be called once for each line of the type, with copies of both. */
+static inline void tessera_add_shard(struct tessera_type_totals* totals,
+                                     const struct tessera_shard_counters* shard) {
+    const uint64_t live = shard->allocations - shard->frees;
+    const uint64_t live_bytes = shard->allocated_bytes - shard->freed_bytes;
+    totals->app.live += live;
+    totals->app.live_bytes += live_bytes;
+    totals->app.allocations += shard->allocations;
+    totals->app.frees += shard->frees;
+    totals->pooled.live += live;
+    totals->pooled.live_bytes += live_bytes;
+    totals->pooled.allocations += shard->allocations;
+    totals->pooled.free_bytes -= shard->occupied_bytes;
+    if (totals->pooled.largest_free_bytes < shard->largest_free_bytes)
+        totals->pooled.largest_free_bytes = shard->largest_free_bytes;
+}
+
 /* The smallest duration, in ns, that falls into `bucket`. */
 static inline uint64_t tessera_histogram_floor(uint32_t bucket) {
     if (bucket < 4u) return bucket;
@@ -331,9 +374,11 @@ static inline uint64_t tessera_histogram_floor(uint32_t bucket) {
 static_assert(sizeof(struct tessera_channel_header) == 4096, "the header is one page");
 static_assert(sizeof(struct tessera_totals) == 48, "ABI");
 static_assert(sizeof(struct tessera_pooled) == 56, "ABI");
+static_assert(sizeof(struct tessera_shard_counters) == 64, "ABI: one cache line");
+static_assert(offsetof(struct tessera_device_record, shards) % 64 == 0, "lines are cache lines");
 static_assert(sizeof(struct tessera_type_totals) == 952, "ABI");
 static_assert(sizeof(struct tessera_call_totals) == 1056, "ABI");
-static_assert(sizeof(struct tessera_device_record) == 99968, "ABI");
+static_assert(sizeof(struct tessera_device_record) == 99968 + 128 * 64, "ABI");
 static_assert(TESSERA_REASON_COUNT <= TESSERA_MAX_REASONS, "room for reasons");
 static_assert(TESSERA_MISUSE_COUNT <= TESSERA_MAX_MISUSES, "room for kinds of misuse");
 static_assert(TESSERA_CALL_COUNT <= TESSERA_MAX_CALLS, "room for calls");

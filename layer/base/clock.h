@@ -18,6 +18,13 @@ inline uint64_t NowNs() noexcept {
     return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
 }
 
+// Milliseconds of the same clock, a few late: a quarter of the price.
+inline uint64_t CoarseMs() noexcept {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1000u + static_cast<uint64_t>(now.tv_nsec) / 1'000'000u;
+}
+
 }  // namespace tessera
 
 #endif  // TESSERA_LAYER_BASE_CLOCK_H_

@@ -83,6 +83,15 @@ bool SetBytes(std::string_view value, uint64_t& field, uint64_t minimum) noexcep
     return true;
 }
 
+bool SetNumber(std::string_view value, uint64_t& field, uint64_t most) noexcept {
+    uint64_t number = 0;
+    const char* const end = value.data() + value.size();
+    const auto [rest, error] = std::from_chars(value.data(), end, number);
+    if (error != std::errc() || rest != end || number > most) return false;
+    field = number;
+    return true;
+}
+
 bool SetPath(std::string_view value, std::array<char, kMaxSettingPathBytes>& field) noexcept {
     if (value.size() >= field.size() || value.find('\0') != std::string_view::npos) return false;
     field.fill('\0');
@@ -102,6 +111,19 @@ constexpr SettingInfo kTable[] = {
     {"idle_bytes", SettingKind::kBytes, "a size such as 67108864, 65536KiB or 64MiB", "64MiB",
      "How many bytes of empty blocks each memory type keeps for the next allocation.",
      [](Settings& s, std::string_view v) noexcept { return SetBytes(v, s.idle_bytes, 0); }},
+    {"idle_ms", SettingKind::kNumber, "a number of milliseconds up to 86400000", "10000",
+     "How long an empty block is kept; 0 keeps it as long as the device lives.",
+     [](Settings& s, std::string_view v) noexcept { return SetNumber(v, s.idle_ms, 86400000); }},
+    {"helper", SettingKind::kSwitch, "on, off", "on",
+     "Whether a thread of the layer makes blocks in advance and gives them back.",
+     [](Settings& s, std::string_view v) noexcept {
+         return SetChoice<bool>(kSwitch, v, s.helper);
+     }},
+    {"shards", SettingKind::kSwitch, "on, off", "on",
+     "Whether threads that wait for each other get parts of the pool of their own.",
+     [](Settings& s, std::string_view v) noexcept {
+         return SetChoice<bool>(kSwitch, v, s.shards);
+     }},
     {"max_block_bytes", SettingKind::kBytes, "0 for automatic, or a size of at least 64KiB", "0",
      "The largest block of driver memory that the layer makes; 0 lets the layer choose.",
      [](Settings& s, std::string_view v) noexcept {

@@ -72,6 +72,16 @@ struct Settings {
     // nothing, ready for the next allocation.
     uint64_t idle_bytes = 64 * kMiB;
 
+    // Units: milliseconds. How long a block that holds nothing may be kept, 0 for as long as the
+    // device lives.
+    uint64_t idle_ms = 10000;
+
+    // Whether a thread of the layer's own makes and gives back blocks.
+    bool helper = true;
+
+    // Whether threads that wait for each other get parts of the pool of their own.
+    bool shards = true;
+
     // Units: bytes. The largest block of driver memory to make, 0 for the layer's own choice. What
     // the device allows is a limit besides.
     uint64_t max_block_bytes = 0;
@@ -102,6 +112,7 @@ enum class SettingKind : uint8_t {
     kChoice,  // one of the words that `valid` lists
     kSwitch,  // on or off; true, false, 1 and 0 are understood as well
     kBytes,   // a number of bytes, or a number with the suffix KiB, MiB or GiB
+    kNumber,  // a number of what the key says
     kFile,    // a path
 };
 

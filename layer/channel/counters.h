@@ -23,6 +23,17 @@ inline void Store(uint64_t& word, uint64_t value) noexcept {
 inline uint64_t Load(const uint64_t& word) noexcept {
     return std::atomic_ref<uint64_t>(const_cast<uint64_t&>(word)).load(std::memory_order_relaxed);
 }
+// Copies a group of words of which some may have another writer at this moment.
+template <typename Group>
+Group Copy(const Group& group) noexcept {
+    static_assert(sizeof(Group) % sizeof(uint64_t) == 0);
+    Group copy;
+    const auto* const from = reinterpret_cast<const uint64_t*>(&group);
+    auto* const to = reinterpret_cast<uint64_t*>(&copy);
+    for (size_t i = 0; i < sizeof(Group) / sizeof(uint64_t); ++i)
+        to[i] = Load(from[i]);
+    return copy;
+}
 inline void Add(uint64_t& word, uint64_t delta) noexcept {
     Store(word, Load(word) + delta);
 }

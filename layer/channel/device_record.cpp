@@ -53,6 +53,23 @@ void AddCall(tessera_call_totals& sum, const tessera_call_totals& call) noexcept
         Add(sum.histogram[i], Load(call.histogram[i]));
 }
 
+// The sum has no shards: what they counted goes where it belongs.
+void AddShard(tessera_device_record& sum, const tessera_shard_counters& shard) noexcept {
+    const uint64_t type = Load(shard.type) - 1;
+    if (type >= TESSERA_MAX_TYPES) return;
+    tessera_type_totals& totals = sum.totals[type];
+    const uint64_t allocations = Load(shard.allocations);
+    const uint64_t frees = Load(shard.frees);
+    {
+        const SequencedWrite write(totals.sequence);
+        Add(totals.app.allocations, allocations);
+        Add(totals.app.frees, frees);
+        Add(totals.pooled.allocations, allocations);
+    }
+    Add(sum.calls[TESSERA_CALL_vkAllocateMemory].count, allocations);
+    Add(sum.calls[TESSERA_CALL_vkFreeMemory].count, frees);
+}
+
 uint64_t HeapCount(const tessera_device_record& record) noexcept {
     return std::min<uint64_t>(Load(record.heap_count), TESSERA_MAX_HEAPS);
 }
@@ -108,6 +125,8 @@ void AddToRetired(tessera_device_record& sum, const tessera_device_record& devic
     MergeMemory(sum, device);
     for (uint64_t i = 0; i < TypeCount(device); ++i)
         AddType(sum.totals[i], device.totals[i]);
+    for (const tessera_shard_counters& shard : device.shards)
+        AddShard(sum, shard);
     for (uint32_t i = 0; i < TESSERA_MAX_CALLS; ++i) {
         AddCall(sum.calls[i], device.calls[i]);
         AddCall(sum.driver_calls[i], device.driver_calls[i]);

@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The blocks of one memory type that one ArenaKey shares, with the index of their ranges and the
-// state of their growth.
+// The blocks of one shard that one ArenaKey shares, with the indexes of what is free in them.
 //
 // The one idea: an arena is what a slot can be placed in at all. Slots of different keys need
 // blocks of different properties, so each key has an arena of its own, and an arena knows nothing
-// of the others.
+// of the others. Small sizes of which there are many lie in runs (run_index.h), the rest in ranges
+// (range_index.h), of which runs are cut.
 //
-// An arena that has more room than it needs lets its emptiest block rest (see range_index.h): what
-// is freed there is not used again, until the block is empty and can go.
+// An arena that has more room than it needs lets its emptiest block rest: what is freed there is
+// not used again, until the block is empty and can go.
 //
-// Threads: none of its own; the TypePool's lock guards all of it.
+// Threads: none of its own; the lock of the arena's shard guards all of it.
 
 #ifndef TESSERA_LAYER_POOL_ARENA_H_
 #define TESSERA_LAYER_POOL_ARENA_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "layer/pool/block.h"
 #include "layer/pool/block_source.h"
-#include "layer/pool/growth.h"
 #include "layer/pool/range_index.h"
+#include "layer/pool/run_index.h"
+#include "layer/pool/slot.h"
 #include "layer/pool/units.h"
 
 namespace tessera::pool {
@@ -35,84 +37,169 @@ struct Fit {
 
 class Arena {
  public:
-    // Who makes a block, and how the last attempt ended.
-    struct Growth {
-        bool running = false;                 // one thread is at it, without the lock
-        uint64_t finished = 0;                // attempts that ended, well or not
-        BlockStatus last = BlockStatus::kOk;  // of the last attempt
-        uint64_t refused_bytes = 0;  // from this size on, another attempt would fail like the last
-        uint64_t ceiling_bytes = kNoCeiling;  // larger blocks were refused lately
-    };
-
     explicit Arena(const ArenaKey& key) noexcept : key_(key) {}
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
 
     const ArenaKey& Key() const noexcept { return key_; }
-    const RangeIndex& Index() const noexcept { return index_; }
+    const RangeIndex& Ranges() const noexcept { return ranges_; }
     uint64_t LiveUnits() const noexcept { return live_units_; }
-    Growth& GrowthState() noexcept { return growth_; }
+
+    // Whether Ranges().LargestFree() may have changed since the last call.
+    bool TakeLargestChanged() noexcept { return ranges_.TakeTopChanged(); }
+
+    // Units of blocks that hold no slot: free ranges, and free places of runs.
+    uint64_t FreeUnits() const noexcept { return block_units_ - live_units_; }
 
     // Makes sure that the next Take has its host memory.
     // Returns: false if there is none; nothing changed then.
-    bool Reserve() noexcept { return index_.Reserve(); }
+    bool Reserve() noexcept { return ranges_.Reserve(); }
 
     // As Reserve, for AddBlock and a Take after it.
     bool ReserveBlock() noexcept;
 
-    // Takes a slot. Returns: its range, or kNoNode if no block here has room.
+    // Places a slot: writes all of its place but `slack_bytes` and `alignment_log2`.
+    // Returns: false if no block here has room; the slot is as before then.
     // Requires: a Reserve or ReserveBlock since the last Take.
-    NodeId Take(const Fit& fit) noexcept;
+    bool Take(const Fit& fit, Slot& slot) noexcept;
 
-    // Ends a slot of `block`.
-    void Release(Block& block, NodeId taken) noexcept;
+    // Ends a slot. Returns: true if its block is empty now.
+    bool Release(const Slot& slot) noexcept;
 
-    // Takes a new block in, empty. Returns: the block. Requires: a ReserveBlock, and no Take since.
-    Block& AddBlock(std::unique_ptr<Block> block) noexcept;
+    // Takes a new block in, empty. Requires: a ReserveBlock, and no Take since.
+    void AddBlock(Block& block) noexcept;
 
-    // Lets an empty block go. Returns: the block, which nothing here refers to any more.
-    std::unique_ptr<Block> RemoveBlock(Block& block) noexcept;
-
-    Block& BlockOf(NodeId node) const noexcept { return *blocks_[index_.Look(node).block]; }
+    // Lets an empty block go: nothing here refers to it any more.
+    void RemoveBlock(Block& block) noexcept;
 
     // All blocks, with null where one was let go.
-    const std::vector<std::unique_ptr<Block>>& Blocks() const noexcept { return blocks_; }
+    const std::vector<Block*>& Blocks() const noexcept { return blocks_; }
 
     // For tests and debug builds: walks everything (O(n)).
     bool CheckInvariants() const noexcept;
 
  private:
-    // Choosing a block to rest walks all blocks. Blocks are few; one walk in this many releases
-    // makes it cost nothing, and is soon enough: a block of slots takes that long to drain anyway.
-    static constexpr uint32_t kReleasesPerLook = 256;
+    // A class gets runs once this many of its slots lie in ranges: below, a run would hold more
+    // free places than slots.
+    static constexpr uint32_t kLooseBeforeRuns = 64;
 
+    // How many runs of resting blocks one Take moves out of its way.
+    static constexpr uint32_t kMostMoves = 4;
+
+    // Choosing a block to rest walks all blocks: it is done once in this many releases, or in four
+    // times as many as there are blocks, and costs next to nothing then.
+    static constexpr uint32_t kReleasesPerLook = 64;
+    static constexpr uint32_t kReleasesPerBlock = 4;
+
+    // What must remain of the room of working blocks, as a part of what is live.
+    static constexpr uint64_t kReserveShare = 6;
+    static constexpr uint32_t kMostRests = 8;
+
+    // Returns: the class of runs that serves `fit`, or kSizeClasses if ranges do.
+    static uint32_t ClassFor(const Fit& fit) noexcept;
+
+    RunId WorkingRun(uint32_t size_class) noexcept;
+    bool TakeSmall(const Fit& fit, uint32_t size_class, Slot& slot) noexcept;
+    RunId NewRun(uint32_t size_class) noexcept;
+    RunId RestingRun(uint32_t size_class) noexcept;
+    void TakePlace(RunId id, Slot& slot) noexcept;
+    void TakeRange(NodeId node, Slot& slot) noexcept;
+    void Describe(Block& block, Units offset, Units size, Slot& slot) noexcept;
+    void ReleasePlace(const Slot& slot) noexcept;
+    void DropRun(RunId id) noexcept;
+    void DropEmptyRuns(const Block* of) noexcept;
     void LookForRest() noexcept;
+    bool RestOne() noexcept;
+    bool CheckBlocks() const noexcept;
+    bool Rests(uint32_t block) const noexcept { return ranges_.Rests(block); }
+    Run::List ListOf(uint32_t block) const noexcept {
+        return Rests(block) ? Run::List::kResting : Run::List::kWorking;
+    }
 
     const ArenaKey key_;
-    RangeIndex index_;
-    std::vector<std::unique_ptr<Block>> blocks_;
-    uint64_t live_units_ = 0;  // in taken ranges
+    RangeIndex ranges_;
+    RunIndex runs_;
+    std::array<uint32_t, kSizeClasses> loose_{};  // slots of a class that lie in ranges
+    std::vector<Block*> blocks_;
+    uint64_t block_units_ = 0;
+    uint64_t live_units_ = 0;  // in slots
     uint32_t releases_ = 0;    // since LookForRest
-    Growth growth_;
 };
 
-inline NodeId Arena::Take(const Fit& fit) noexcept {
-    const NodeId node = index_.Take(fit.size, fit.alignment_units);
-    if (node == kNoNode) return kNoNode;
-    live_units_ += fit.size.Count();
-    Block& block = BlockOf(node);
-    block.live += fit.size;
-    ++block.live_slots;
-    return node;
+inline uint32_t Arena::ClassFor(const Fit& fit) noexcept {
+    const uint32_t units =
+        (fit.size.Count() + (fit.alignment_units - 1)) & ~(fit.alignment_units - 1);
+    // 0: it wrapped.
+    if (units - 1 >= kMostRunUnits) return kSizeClasses;
+    // What an alignment adds is lost in a run; in a range it stays free for others.
+    if (units * 8 > fit.size.Count() * 9 + 7) return kSizeClasses;
+    return SizeClassOf(units);
 }
 
-inline void Arena::Release(Block& block, NodeId taken) noexcept {
-    const Units size = index_.Look(taken).size;
-    live_units_ -= size.Count();
-    block.live -= size;
-    const NodeId range = index_.Release(taken);
-    if (--block.live_slots == 0) block.whole = range;
+inline void Arena::Describe(Block& block, Units offset, Units size, Slot& slot) noexcept {
+    slot.block = &block;
+    slot.offset = offset;
+    slot.size = size;
+    slot.reused = offset < block.used;
+    const Units end = offset + size;
+    if (block.used < end) block.used = end;
+    block.live += size;
+    ++block.live_slots;
+    live_units_ += size.Count();
+}
+
+inline void Arena::TakePlace(RunId id, Slot& slot) noexcept {
+    Run& run = runs_.At(id);
+    const uint32_t place = runs_.TakePlace(id, run, Run::List::kWorking);
+    slot.origin = Origin::kRun;
+    slot.ref = id;
+    slot.position = static_cast<uint8_t>(place);
+    const Units size(run.place_units);
+    Describe(*blocks_[run.block], Units(run.offset.Count() + place * size.Count()), size, slot);
+}
+
+inline void Arena::TakeRange(NodeId node, Slot& slot) noexcept {
+    const Node& range = ranges_.Look(node);
+    slot.origin = Origin::kRange;
+    slot.ref = node;
+    Describe(*blocks_[range.block], range.offset, range.size, slot);
+}
+
+inline bool Arena::Take(const Fit& fit, Slot& slot) noexcept {
+    // Many small ones: a bit of a run.
+    const uint32_t size_class = ClassFor(fit);
+    if (size_class != kSizeClasses) {
+        const RunId run = runs_.First(Run::List::kWorking, size_class);
+        if (run != kNoRun && !Rests(runs_.Look(run).block)) {
+            TakePlace(run, slot);
+            return true;
+        }
+        return TakeSmall(fit, size_class, slot);
+    }
+    const NodeId node = ranges_.Take(fit.size, fit.alignment_units);
+    if (node == kNoNode) return false;
+    TakeRange(node, slot);
+    return true;
+}
+
+inline bool Arena::Release(const Slot& slot) noexcept {
+    Block& block = *slot.block;
+    live_units_ -= slot.size.Count();
+    block.live -= slot.size;
+    if (slot.origin == Origin::kRun) {
+        ReleasePlace(slot);
+    } else {
+        const Fit fit{slot.size, slot.AlignmentBytes() > kUnitBytes
+                                     ? static_cast<uint32_t>(slot.AlignmentBytes() / kUnitBytes)
+                                     : 1};
+        if (const uint32_t size_class = ClassFor(fit); size_class != kSizeClasses)
+            --loose_[size_class];
+        block.whole = ranges_.Release(slot.ref);
+    }
+    const bool empty = --block.live_slots == 0;
+    if (empty) DropEmptyRuns(&block);
     if (++releases_ >= kReleasesPerLook) LookForRest();
+    return empty;
 }
 
 }  // namespace tessera::pool

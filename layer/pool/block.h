@@ -3,10 +3,11 @@
 // A block as the pool keeps it, and the list of those that are empty.
 //
 // The one idea: a block becomes empty and is used again without a search or an allocation, since
-// it carries the links of the list itself.
+// it carries the links of the list itself. What a slot's placement touches lies in the first cache
+// line.
 //
-// Threads: the pool's lock guards all of it, but for `memory`, which does not change between the
-// block's publication and its end.
+// Threads: the lock of the shard that the block belongs to guards all of it, but for `memory`,
+// `key` and `type_index`, which do not change between the block's publication and its end.
 
 #ifndef TESSERA_LAYER_POOL_BLOCK_H_
 #define TESSERA_LAYER_POOL_BLOCK_H_
@@ -14,21 +15,27 @@
 #include <cstdint>
 
 #include "layer/pool/block_source.h"
-#include "layer/pool/range_index.h"
+#include "layer/pool/units.h"
 
 namespace tessera::pool {
 
 class Arena;
+class Shard;
 
-struct Block {
-    BlockMemory memory;
-    Arena* arena = nullptr;
-    uint32_t index = 0;       // its number in the arena, and in the nodes of its ranges
-    Units size;               // whole units of it
+struct alignas(64) Block {
     Units live;               // in slots
     Units used;               // no slot ever lay behind this
     uint32_t live_slots = 0;  // the block is empty when this is 0
-    NodeId whole = kNoNode;   // while empty: its one free range
+    uint32_t type_index = 0;
+    BlockMemory memory;
+    Arena* arena = nullptr;  // null: a solo block, which holds one slot or none
+    Shard* shard = nullptr;  // whose lock guards it
+    ArenaKey key;
+    // Second line: what changes with the block.
+    uint32_t index = 0;     // its number in the arena, and in the nodes of its ranges
+    Units size;             // whole units of it
+    uint32_t whole = 0;     // while empty: its one free range (a NodeId)
+    uint64_t idle_since = 0;  // while empty: when it became so, in the pool's time
     Block* older = nullptr;   // while empty, or given up: neighbours in a BlockList
     Block* newer = nullptr;
 };
@@ -52,7 +59,7 @@ class BlockList {
         bytes_ -= block.memory.size_bytes;
     }
 
-    // Returns: the block added first, or null.
+    // Returns: the block added first, or null. The next one is its `newer`.
     Block* Oldest() const noexcept { return oldest_; }
 
     // The sizes of all blocks in the list.

@@ -9,8 +9,11 @@
 #ifndef TESSERA_LAYER_POOL_BLOCK_SOURCE_H_
 #define TESSERA_LAYER_POOL_BLOCK_SOURCE_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+
+#include "tessera/channel_abi.h"
 
 namespace tessera::pool {
 
@@ -26,8 +29,13 @@ struct ArenaKey {
     uint32_t allocate_flags = 0;    // VkMemoryAllocateFlags that every block carries
     uint8_t priority_quarters = 2;  // VK_EXT_memory_priority in quarters (0 to 4); 2 is the default
     Kind kind = Kind::kAny;
+    bool large = false;   // the pool's own: large slots keep to themselves, see type_pool.cpp
+    uint8_t padding = 0;  // so that every byte has a value
 
-    friend bool operator==(const ArenaKey&, const ArenaKey&) = default;
+    // One comparison, since every allocation makes one.
+    friend bool operator==(const ArenaKey& a, const ArenaKey& b) noexcept {
+        return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
+    }
 };
 
 // A piece of driver memory. A plain value; the pool owns what it stands for from CreateBlock to
@@ -59,6 +67,17 @@ class BlockSource {
 
     // Gives back what CreateBlock returned, mapped or not. Cannot fail.
     virtual void DestroyBlock(uint32_t type_index, const BlockMemory& memory) noexcept = 0;
+
+    // A further line of counters for a memory type, or null: the pool then does without another
+    // shard. It stays the pool's until the pool ends.
+    virtual tessera_shard_counters* AddCounters(uint32_t) noexcept { return nullptr; }
+
+    // Asks for TypePool::Service to be called soon, by a thread that is not the application's.
+    // Called only of pools whose limits say that they are helped.
+    virtual void WantService() noexcept {}
+
+    // Milliseconds of the clock that Service is called with. May be coarse.
+    virtual uint64_t NowMs() noexcept { return 0; }
 
  protected:
     ~BlockSource() = default;

@@ -2,7 +2,7 @@
 //
 // How large the next block of an arena is: pure functions, no state, all sizes in bytes.
 //
-// The one idea: a block is about as large as what is live when it is made, so that the number of
+// The one idea: a block is a fixed share of what is live when it is made, so that the number of
 // blocks grows with the logarithm of what is live until the largest size is reached, and the part
 // of them that is unused stays in proportion.
 //
@@ -37,14 +37,20 @@ struct BlockSizes {
     }
 };
 
-// Returns: the size of the next block of an arena in which `live_bytes` are live, for a request of
-// `need_bytes`: the power of two that holds both, within the limits. A request beyond the largest
-// block gets one of its own size.
+// The sizes of blocks are multiples of this: what drivers charge for at least.
+inline constexpr uint64_t kBlockGrain = 64 << 10;
+
+// Returns: the size of the next block for a key of which `live_bytes` are live, for a request of
+// `need_bytes`: `1 / share` of what is live, or the request and room for three more of its size as
+// far as that is a sixteenth of what is live; within the limits. A request beyond the largest block
+// gets one of its own size.
 // Requires: `need_bytes` is a multiple of the unit, and the sum of both is at most 2^63.
-constexpr uint64_t NextBlockBytes(const BlockSizes& sizes, uint64_t live_bytes,
+constexpr uint64_t NextBlockBytes(const BlockSizes& sizes, uint32_t share, uint64_t live_bytes,
                                   uint64_t need_bytes) noexcept {
-    const uint64_t wish = std::bit_ceil(live_bytes + need_bytes);
-    return std::max(std::clamp(wish, sizes.min_bytes, sizes.max_bytes), need_bytes);
+    const uint64_t several = need_bytes + std::min(3 * need_bytes, live_bytes / 16);
+    const uint64_t wish = std::max(live_bytes / share, several);
+    const uint64_t whole = (wish + (kBlockGrain - 1)) / kBlockGrain * kBlockGrain;
+    return std::max(std::clamp(whole, sizes.min_bytes, sizes.max_bytes), need_bytes);
 }
 
 // Returns: the smallest block that is worth asking for when the driver refuses larger ones.

@@ -106,8 +106,16 @@ void RangeIndex::RemoveBlock(NodeId whole) noexcept {
     DropNode(whole);
 }
 
-NodeId RangeIndex::Take(Units size, uint32_t alignment_units) noexcept {
-    const NodeId id = Find(size, alignment_units);
+NodeId RangeIndex::TakeWorking(Units size, uint32_t alignment_units) noexcept {
+    return Keep(Find(size, alignment_units), size, alignment_units);
+}
+
+NodeId RangeIndex::TakeResting(Units size, uint32_t alignment_units) noexcept {
+    return Keep(FindIn(resting_, size, alignment_units), size, alignment_units);
+}
+
+// Takes what was found, if anything.
+NodeId RangeIndex::Keep(NodeId id, Units size, uint32_t alignment_units) noexcept {
     if (id == kNoNode) return kNoNode;
     Unlink(id);
     const Node& node = Look(id);
@@ -156,8 +164,7 @@ inline NodeId RangeIndex::Find(Units size, uint32_t alignment_units) noexcept {
         id = working_.heads[working_.FirstFrom(bin)];
     }
     if (Fits(Look(id), size, alignment_units)) return id;
-    id = FindIn(working_, size, alignment_units);
-    return id != kNoNode ? id : FindIn(resting_, size, alignment_units);
+    return FindIn(working_, size, alignment_units);
 }
 
 // Cheapest first: the bin of this size, then the heads of the next larger bins, then the first bin
@@ -238,6 +245,7 @@ void RangeIndex::Link(NodeId id) noexcept {
     node.previous = kNoNode;
     node.next = head;
     At(head).previous = id;
+    if (bin >= top_bin_) top_changed_ = true;
     if (head != kNoNode) return;  // the bin is marked already
     bins.bits[bin / kBinsPerGroup] |= 1u << (bin % kBinsPerGroup);
     bins.groups |= 1u << (bin / kBinsPerGroup);
@@ -255,6 +263,7 @@ void RangeIndex::Unlink(NodeId id) noexcept {
     Bins& bins = node.rests ? resting_ : working_;
     const uint32_t bin = BinOf(node.size);
     bins.heads[bin] = node.next;
+    if (bin == top_bin_) top_changed_ = true;
     if (node.next != kNoNode) return;
     const uint32_t group = bin / kBinsPerGroup;
     bins.bits[group] &= ~(1u << (bin % kBinsPerGroup));

@@ -24,6 +24,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "layer/pool/units.h"
@@ -94,13 +95,23 @@ class RangeIndex {
     void Rest(uint32_t block) noexcept { rests_[block] = true; }
     bool Rests(uint32_t block) const noexcept { return rests_[block] != 0; }
 
+    // Puts a resting block back to work. Costs the same whatever is in it, as Rest does.
+    // Requires: the block is not empty.
+    void Work(uint32_t block) noexcept { rests_[block] = false; }
+
     // Takes a range of exactly `size` at a multiple of `alignment_units`. What the alignment skips
     // and what lies behind stays free. Returns: the range, or kNoNode if none was found. The search
     // is bounded: it finds any range of at least size + alignment - 1 (rounded up to a bin), and
     // most of the others.
     // Requires: a Reserve or ReserveBlock since the last Take; `size` is not 0, `alignment_units`
     // is a power of two.
-    NodeId Take(Units size, uint32_t alignment_units) noexcept;
+    NodeId Take(Units size, uint32_t alignment_units) noexcept {
+        const NodeId id = TakeWorking(size, alignment_units);
+        return id != kNoNode ? id : TakeResting(size, alignment_units);
+    }
+    // The two parts of Take: from working blocks, and from resting ones.
+    NodeId TakeWorking(Units size, uint32_t alignment_units) noexcept;
+    NodeId TakeResting(Units size, uint32_t alignment_units) noexcept;
 
     // Frees a taken range and merges it with its free neighbours. Returns: the merged range.
     NodeId Release(NodeId taken) noexcept;
@@ -122,6 +133,9 @@ class RangeIndex {
         const Bins& bins = top_rests_ ? resting_ : working_;
         return Look(bins.heads[top_bin_]).size;
     }
+
+    // Whether LargestFree may have changed since the last call.
+    bool TakeTopChanged() noexcept { return std::exchange(top_changed_, false); }
 
     // All nodes lie in [1, NodeLimit()), unused ones among them.
     NodeId NodeLimit() const noexcept { return node_limit_; }
@@ -152,6 +166,7 @@ class RangeIndex {
     void Unlink(NodeId node) noexcept;
     void FindTop() noexcept;
     NodeId Find(Units size, uint32_t alignment_units) noexcept;
+    NodeId Keep(NodeId id, Units size, uint32_t alignment_units) noexcept;
     NodeId FindIn(const Bins& bins, Units size, uint32_t alignment_units) const noexcept;
     NodeId FindAmong(NodeId first, Units size, uint32_t alignment_units,
                      uint32_t& looks) const noexcept;
@@ -171,6 +186,7 @@ class RangeIndex {
     std::vector<uint8_t> rests_;  // by number of block: whether it rests
     uint32_t top_bin_ = 0;        // the highest bin that holds a range; bin 0 holds none
     bool top_rests_ = false;      // and where it is
+    bool top_changed_ = false;
 };
 
 }  // namespace tessera::pool

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The pool of one memory type: what happens under its lock, and what happens without it.
-//
-// Allocate and Free are the paths to read: check, lock, place, count. Below them lie the two things
-// that reach the driver: Grow, which makes a block, and the giving up of empty ones. Both let go of
-// the lock for the call itself.
+// What is rare in the pool of one memory type: threads that collide, a shard that has no room, blocks
+// that are made, empty blocks that go. What is not rare is in fast_path.cpp. Whatever reaches the
+// driver does so without a lock.
 
 #include "layer/pool/type_pool.h"
 
@@ -13,7 +11,6 @@
 #include <utility>
 
 #include "layer/channel/counters.h"
-#include "layer/pool/arena.h"
 
 namespace tessera::pool {
 namespace {
@@ -26,17 +23,22 @@ using channel::SequencedWrite;
 using channel::Store;
 using channel::Subtract;
 
-// Puts the request into units. Returns: false if no pool could serve it.
-bool FitOf(const Request& request, Fit* fit) noexcept {
-    const uint64_t size = request.size_bytes;
-    const uint64_t alignment = std::max(request.alignment_bytes, kUnitBytes);
-    if (size == 0 || size > Units::kMostBytes || alignment > Units::kMostBytes) return false;
-    // Not std::has_single_bit: without a machine instruction for it, that is a call.
-    if ((alignment & (alignment - 1)) != 0) return false;
-    fit->size = Units::FromBytesUp(size);
-    fit->alignment_units = Units::FromBytesUp(alignment).Count();
-    return true;
-}
+// Threads that had to wait for each other this often get another shard.
+constexpr uint32_t kContentionsPerShard = 16;
+
+// A shard that had no room for this many of its thread's last allocations gets a block, although
+// others have room: its thread would go on disturbing them.
+constexpr uint32_t kMissesPerGrowth = 32;
+constexpr uint64_t kMissWindow = 16 * kMissesPerGrowth;
+
+// Two blocks within this time: the application is growing, and the next one is made in advance.
+constexpr uint64_t kGrowingMs = 250;
+
+// A block made in advance that nobody wanted for this long goes back.
+constexpr uint64_t kSpareMs = 1000;
+
+// How far a new peak may stay unnoticed in each of several shards. Bytes.
+constexpr int64_t kPeakSlack = 16 << 10;
 
 // Returns: what the caller is told of a block that could not be had.
 PlaceStatus StatusOf(BlockStatus status) noexcept {
@@ -45,194 +47,312 @@ PlaceStatus StatusOf(BlockStatus status) noexcept {
 
 }  // namespace
 
-TypePool::TypePool(uint32_t type_index, const PoolLimits& limits, BlockSource& source,
-                   tessera_type_totals& totals) noexcept
+// What is to be done in a shard that may have room.
+class TypePool::Placing {
+ public:
+    explicit Placing(const Ask& ask) noexcept : ask(ask) {}
+    virtual PlaceStatus In(Shard& shard) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex()) = 0;
+    const Ask& ask;
+
+ protected:
+    ~Placing() = default;
+};
+
+class TypePool::NewSlot final : public Placing {
+ public:
+    NewSlot(const Ask& ask, SlotRef* out) noexcept : Placing(ask), out_(out) {}
+    PlaceStatus In(Shard& shard) noexcept override { return shard.Allocate(ask, out_); }
+
+ private:
+    SlotRef* out_;
+};
+
+class TypePool::NewPlace final : public Placing {
+ public:
+    NewPlace(const Ask& ask, Slot* place) noexcept : Placing(ask), place_(place) {}
+    PlaceStatus In(Shard& shard) noexcept override { return shard.Take(ask, place_); }
+
+ private:
+    Slot* place_;
+};
+
+TypePool::TypePool(uint32_t type_index, const PoolLimits& limits, SlotTable& table,
+                   BlockSource& source, tessera_type_totals& totals,
+                   tessera_shard_counters& line) noexcept
     : type_index_(type_index),
       sizes_(BlockSizes::Of(limits.min_block_bytes, limits.max_block_bytes)),
-      idle_bytes_(limits.idle_bytes),
+      limits_(limits),
       source_(source),
-      totals_(totals) {}
+      table_(table),
+      totals_(totals),
+      first_(table, line, idle_total_) {
+    Store(line.type, uint64_t{type_index} + 1);
+    shards_[0].store(&first_, std::memory_order_relaxed);
+}
 
-TypePool::~TypePool() {
-    // The blocks are counted as freed first, since the source must not be called under the lock.
-    std::vector<std::unique_ptr<Arena>> arenas;
+TypePool::~TypePool() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    // The blocks are counted as freed first, since the source must not be called under a lock.
+    std::vector<std::unique_ptr<Growth>> growths;
+    BlockList doomed;
     {
         MutexLock lock(mutex_);
-        arenas.swap(arenas_);
+        growths.swap(growths_);
+        doomed = std::exchange(doomed_, BlockList());
         SequencedWrite write(totals_.sequence);
-        for (const auto& arena : arenas) {
-            for (const auto& block : arena->Blocks())
-                if (block != nullptr) CountFree(totals_.driver, block->memory.size_bytes);
-        }
+        Store(totals_.driver.frees, Load(totals_.driver.frees) + Load(totals_.pooled.blocks));
+        Subtract(totals_.driver.live, Load(totals_.pooled.blocks));
+        Subtract(totals_.driver.live_bytes, Load(totals_.pooled.block_bytes));
         Store(totals_.pooled.blocks, 0);
         Store(totals_.pooled.block_bytes, 0);
         Store(totals_.pooled.free_bytes, 0);
-        Store(totals_.pooled.largest_free_bytes, 0);
     }
-    for (const auto& arena : arenas) {
-        for (const auto& block : arena->Blocks())
-            if (block != nullptr) source_.DestroyBlock(type_index_, block->memory);
+    for (const auto& growth : growths)
+        if (growth->spare != nullptr) source_.DestroyBlock(type_index_, growth->spare->memory);
+    for (Block* block = doomed.Oldest(); block != nullptr; block = doomed.Oldest()) {
+        doomed.Remove(*block);
+        source_.DestroyBlock(type_index_, block->memory);
+        delete block;
     }
-}
-
-// An application uses one key or a few, so that a look at each beats any table.
-inline Arena* TypePool::FindArena(const ArenaKey& key) noexcept {
-    for (const auto& arena : arenas_)
-        if (arena->Key() == key) return arena.get();
-    return nullptr;
-}
-
-inline void TypePool::Describe(Arena& arena, NodeId node, Placement* placement) noexcept {
-    Block& block = arena.BlockOf(node);
-    if (block.live_slots == 1) idle_.Remove(block);  // its first slot: it was empty until now
-    const Node& range = arena.Index().Look(node);
-    const uint64_t offset = range.offset.Bytes();
-    *placement = Placement{
-        .block = &block,
-        .node = node,
-        .handle = block.memory.handle,
-        .host = block.memory.host != nullptr ? block.memory.host + offset : nullptr,
-        .offset_bytes = offset,
-        .size_bytes = range.size.Bytes(),
-        .reused = range.offset < block.used,
-    };
-    block.used = std::max(block.used, range.offset + range.size);
-}
-
-// The free bytes are counted where they change; the largest range has to be asked for.
-inline void TypePool::PublishLargest() noexcept {
-    Units largest;
-    for (const auto& arena : arenas_)
-        largest = std::max(largest, arena->Index().LargestFree());
-    Store(totals_.pooled.largest_free_bytes, largest.Bytes());
-}
-
-PlaceStatus TypePool::Allocate(const Request& request, Placement* placement) noexcept {
-    Fit fit;
-    if (!FitOf(request, &fit)) return PlaceStatus::kNoBlock;
-    BlockList given_up;
-    {
-        MutexLock lock(mutex_);
-        const PlaceStatus status = Place(fit, request.key, placement, &given_up);
-        if (status != PlaceStatus::kOk) return status;
-
-        SequencedWrite write(totals_.sequence);
-        CountAllocation(totals_.app, request.requested_bytes);
-        Add(totals_.pooled.live, 1);
-        Add(totals_.pooled.live_bytes, request.requested_bytes);
-        Add(totals_.pooled.allocations, 1);
-        Subtract(totals_.pooled.free_bytes, placement->size_bytes);
-        PublishLargest();
-    }
-    Destroy(given_up);
-    return PlaceStatus::kOk;
-}
-
-void TypePool::Free(const Placement& placement, uint64_t requested_bytes) noexcept {
-    BlockList given_up;
-    {
-        MutexLock lock(mutex_);
-        SequencedWrite write(totals_.sequence);
-        Unplace(placement, &given_up);
-        CountFree(totals_.app, requested_bytes);
-        Subtract(totals_.pooled.live, 1);
-        Subtract(totals_.pooled.live_bytes, requested_bytes);
-        PublishLargest();
-    }
-    Destroy(given_up);
-}
-
-PlaceStatus TypePool::Move(const Placement& from, const Request& request, Placement* to) noexcept {
-    Fit fit;
-    if (!FitOf(request, &fit)) return PlaceStatus::kNoBlock;
-    BlockList given_up;
-    {
-        MutexLock lock(mutex_);
-        const Placement old = from;  // the caller may have `to` stand where `from` does
-        const PlaceStatus status = Place(fit, request.key, to, &given_up);
-        if (status != PlaceStatus::kOk) return status;
-        SequencedWrite write(totals_.sequence);
-        Unplace(old, &given_up);
-        Add(totals_.moved_slots, 1);
-        Subtract(totals_.pooled.free_bytes, to->size_bytes);
-        PublishLargest();
-    }
-    Destroy(given_up);
-    return PlaceStatus::kOk;
-}
-
-PlaceStatus TypePool::Place(const Fit& fit, const ArenaKey& key, Placement* placement,
-                            BlockList* given_up) noexcept {
-    Arena* arena = FindArena(key);
-    if (arena == nullptr) arena = AddArena(key);
-    if (arena == nullptr) return PlaceStatus::kNoHostMemory;
-    const Arena::Growth& growth = arena->GrowthState();
-    for (bool waited = false;;) {
-        if (!arena->Reserve()) return PlaceStatus::kNoHostMemory;
-        if (const NodeId node = arena->Take(fit); node != kNoNode) {
-            Describe(*arena, node, placement);
-            return PlaceStatus::kOk;
+    for (uint32_t i = 0; i < ShardCount(); ++i) {
+        Shard* const shard = shards_[i].load(std::memory_order_relaxed);
+        for (const auto& arena : shard->Arenas()) {
+            for (Block* const block : arena->Blocks()) {
+                if (block == nullptr) continue;
+                source_.DestroyBlock(type_index_, block->memory);
+                delete block;
+            }
         }
-        if (!growth.running) {
+        if (shard != &first_) delete shard;
+    }
+}
+
+// ---- threads that collide -----------------------------------------------------------------------
+
+// Frees what other threads left. Requires: the shard's lock is held.
+void TypePool::DrainReturned(Shard& shard,
+                             BlockList& given_up) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    for (SlotId id = shard.TakeReturned(); id != kNoSlot;) {
+        Slot& slot = table_.At(id);
+        const SlotId next = Shard::NextReturned(slot);
+        if (Block* const emptied = shard.Free(slot, id); emptied != nullptr)
+            Emptied(shard, *emptied, given_up);
+        id = next;
+    }
+}
+
+// Slots were returned while the lock was held. Whoever gets it next frees them.
+void TypePool::FreeReturned(Shard& shard) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    BlockList given_up;
+    while (shard.HasReturned() && shard.mutex().TryLock()) {
+        DrainReturned(shard, given_up);
+        shard.mutex().Unlock();
+    }
+    GiveBack(given_up);
+}
+
+void TypePool::UnlockEmptied(Shard& shard, Block& block) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    BlockList given_up;
+    Emptied(shard, block, given_up);
+    Unlock(shard);
+    GiveBack(given_up);
+}
+
+// Another thread holds the lock of this thread's home: look for a shard that is free, which becomes
+// its home; with all of them busy, make another.
+Shard& TypePool::LockContended(Shard& home) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    const uint32_t seen = contentions_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (seen % kContentionsPerShard == 0) AddShard();
+    const uint32_t count = ShardCount();
+    std::atomic<uint8_t>& mine = HomeOfThread();
+    const uint32_t first = mine.load(std::memory_order_relaxed);
+    for (uint32_t step = 1; step < count; ++step) {
+        const uint32_t index = (first + step) % count;
+        Shard& shard = *shards_[index].load(std::memory_order_acquire);
+        if (!shard.mutex().TryLock()) continue;
+        mine.store(static_cast<uint8_t>(index), std::memory_order_relaxed);
+        return shard;
+    }
+    home.mutex().Lock();
+    return home;
+}
+
+void TypePool::AddShard() noexcept {
+    MutexLock lock(mutex_);
+    const uint32_t count = ShardCount();
+    if (count >= std::min(limits_.max_shards, kMostShards)) return;
+    tessera_shard_counters* const line = source_.AddCounters(type_index_);
+    if (line == nullptr) return;
+    auto* const shard = new (std::nothrow) Shard(table_, *line, idle_total_);
+    if (shard == nullptr) return;
+    Store(line->type, uint64_t{type_index_} + 1);
+    shards_[count].store(shard, std::memory_order_release);
+    shard_count_.store(count + 1, std::memory_order_release);
+}
+
+// ---- a shard without room -----------------------------------------------------------------------
+
+// Whether a shard without room takes from others before it gets a block.
+bool TypePool::PrefersOthers(Shard& home) noexcept {
+    LightLock lock(home.mutex());
+    if (++home.misses < kMissesPerGrowth) return true;
+    const uint64_t now = Load(home.counters().allocations);
+    const bool often = now - home.window_start < kMissWindow;
+    home.misses = 0;
+    home.window_start = now;
+    return !often;
+}
+
+// Tries the home shard, and all others if told to. Returns: kNoBlock if none has room.
+PlaceStatus TypePool::TryShards(Shard& home, Placing& placing,
+                                bool others) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    PlaceStatus status = PlaceStatus::kNoBlock;
+    for (uint32_t i = 0; i <= ShardCount() && status == PlaceStatus::kNoBlock; ++i) {
+        Shard& shard = i == 0 ? home : *shards_[i - 1].load(std::memory_order_acquire);
+        if (i > 0 && (!others || &shard == &home)) continue;
+        shard.mutex().Lock();
+        status = placing.In(shard);
+        if (status == PlaceStatus::kOk) NotePeak(shard);
+        Unlock(shard);
+    }
+    return status;
+}
+
+PlaceStatus TypePool::AllocateSlowly(Shard& home, const Ask& ask, SlotRef* out) noexcept {
+    NewSlot placing(ask, out);
+    return PlaceSlowly(home, placing);
+}
+
+PlaceStatus TypePool::PlaceSlowly(Shard& home, Placing& placing) noexcept {
+    const bool others = ShardCount() > 1 && PrefersOthers(home);
+    MutexLock lock(mutex_);
+    Growth* const growth = GrowthOf(placing.ask.key);
+    if (growth == nullptr) return PlaceStatus::kNoHostMemory;
+    for (bool waited = false;;) {
+        // What was made since this look began is looked at again.
+        const uint64_t seen = growth->finished;
+        mutex_.Unlock();
+        const PlaceStatus status = TryShards(home, placing, others || waited);
+        mutex_.Lock();
+        if (status != PlaceStatus::kNoBlock) return status;
+        if (growth->finished != seen) {
+            waited = true;
+            continue;
+        }
+        if (!growth->running) {
             // What another thread was refused while this one waited would be refused again: it is
             // not worth a call. A thread that did not wait always asks for itself.
-            if (waited && growth.last != BlockStatus::kOk &&
-                growth.refused_bytes <= SmallestBlockBytes(sizes_, fit.size.Bytes()))
-                return StatusOf(growth.last);
-            return Grow(*arena, fit, placement, given_up);
+            if (waited && growth->last != BlockStatus::kOk &&
+                growth->refused_bytes <=
+                    SmallestBlockBytes(sizes_, placing.ask.fit.size.Bytes()))
+                return StatusOf(growth->last);
+            return Grow(*growth, home, placing);
         }
-        for (const uint64_t before = growth.finished; growth.finished == before;)
+        while (growth->finished == seen)
             growth_finished_.Wait(mutex_);
         waited = true;
     }
 }
 
-PlaceStatus TypePool::Grow(Arena& arena, const Fit& fit, Placement* placement,
-                           BlockList* given_up) noexcept {
-    // Host memory before driver memory: what fails early need not be given back.
-    std::unique_ptr<Block> block(new (std::nothrow) Block);
-    if (block == nullptr) return PlaceStatus::kNoHostMemory;
-    Arena::Growth& growth = arena.GrowthState();
-    const uint64_t need = fit.size.Bytes();
-    const uint64_t smallest = SmallestBlockBytes(sizes_, need);
-    const uint64_t wish = NextBlockBytes(sizes_, arena.LiveUnits() * kUnitBytes, need);
+TypePool::Growth* TypePool::GrowthOf(const ArenaKey& key) noexcept {
+    for (const auto& growth : growths_)
+        if (growth->key == key) return growth.get();
+    try {
+        growths_.push_back(std::make_unique<Growth>());
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+    growths_.back()->key = key;
+    return growths_.back().get();
+}
 
+uint64_t TypePool::LiveBytesOf(const ArenaKey& key) const noexcept {
+    uint64_t units = 0;
+    for (uint32_t i = 0; i < ShardCount(); ++i) {
+        const Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        LightLock lock(shard.mutex());
+        for (const auto& arena : shard.Arenas())
+            if (arena->Key() == key) units += arena->LiveUnits();
+    }
+    return units * kUnitBytes;
+}
+
+PlaceStatus TypePool::Grow(Growth& growth, Shard& home, Placing& placing) noexcept {
+    const uint64_t need = placing.ask.fit.size.Bytes();
+    const uint64_t smallest = SmallestBlockBytes(sizes_, need);
     // From here to the lock's return other threads wait for `finished` to change, whatever happens.
     growth.running = true;
     const uint64_t ceiling = growth.ceiling_bytes;
+    std::unique_ptr<Block> block;
+    if (growth.spare != nullptr && growth.spare->memory.size_bytes >= need)
+        block = std::move(growth.spare);
+    const bool made_before = block != nullptr;
     mutex_.Unlock();
-    const Attempt attempt =
-        TryCreate(arena.Key(), std::max(std::min(wish, ceiling), smallest), smallest);
+
+    Attempt attempt;
+    // Host memory before driver memory: what fails early need not be given back.
+    if (!made_before) block.reset(new (std::nothrow) Block);
+    PlaceStatus status = block != nullptr ? PlaceStatus::kOk : PlaceStatus::kNoHostMemory;
+    const uint64_t live = LiveBytesOf(growth.key);
+    if (status == PlaceStatus::kOk && !made_before) {
+        const uint64_t wish = NextBlockBytes(sizes_, limits_.growth_share, live, need);
+        attempt = TryCreate(growth.key, std::max(std::min(wish, ceiling), smallest), smallest);
+        block->memory = attempt.memory;
+        block->key = growth.key;
+        block->type_index = type_index_;
+        if (attempt.status != BlockStatus::kOk) status = StatusOf(attempt.status);
+    }
+    if (status == PlaceStatus::kOk) {
+        if (!made_before) CountBlock(block->memory.size_bytes);
+        // The slot is taken under the same lock that admits the block: were it left for another
+        // round, the waiting threads could fill the block first, and this one would have to make
+        // the next.
+        status = Admit(home, block, placing);
+    }
+
     mutex_.Lock();
     growth.running = false;
     ++growth.finished;
-    growth.last = attempt.status;
-    growth.refused_bytes = attempt.refused_bytes;
-    growth.ceiling_bytes =
-        NextCeilingBytes(sizes_, ceiling, attempt.memory.size_bytes, attempt.refused_bytes);
+    if (!made_before) {
+        growth.last = attempt.status;
+        growth.refused_bytes = attempt.refused_bytes;
+        growth.ceiling_bytes =
+            NextCeilingBytes(sizes_, ceiling, attempt.memory.size_bytes, attempt.refused_bytes);
+    }
     growth_finished_.NotifyAll();
-
     if (attempt.failures > 0) {
         SequencedWrite write(totals_.sequence);
         Add(totals_.driver.failed, attempt.failures);
     }
-    if (attempt.status != BlockStatus::kOk) return StatusOf(attempt.status);
-    block->memory = attempt.memory;
-    // The slot is taken under the same lock that admits the block: were it left for another round,
-    // the waiting threads could fill the block first, and this one would have to make the next.
-    if (Admit(arena, block, fit, placement)) {
-        // Room may have come free meanwhile, and been taken: then the new block is one too many.
-        if (idle_.Bytes() > idle_bytes_) {
-            SequencedWrite write(totals_.sequence);
-            while (idle_.Bytes() > idle_bytes_)
-                GiveUp(*idle_.Oldest(), given_up);
+    if (limits_.helped && status == PlaceStatus::kOk) {
+        const uint64_t now = source_.NowMs();
+        if (made_before || (growth.last_ms != 0 && now - growth.last_ms < kGrowingMs)) {
+            growth.wants_spare = true;
+            growth.spare_bytes = NextBlockBytes(sizes_, limits_.growth_share, live, kUnitBytes);
+            source_.WantService();
         }
-        return PlaceStatus::kOk;
+        growth.last_ms = std::max<uint64_t>(now, 1);
     }
-    mutex_.Unlock();
-    source_.DestroyBlock(type_index_, attempt.memory);
-    mutex_.Lock();
-    return PlaceStatus::kNoHostMemory;
+    return status;
+}
+
+// Takes a block that exists into the shard, and the slot in it.
+PlaceStatus TypePool::Admit(Shard& home, std::unique_ptr<Block>& block,
+                            Placing& placing) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    BlockList given_up;
+    PlaceStatus status = PlaceStatus::kNoHostMemory;
+    home.mutex().Lock();
+    if (home.ReserveBlock(block->key)) {
+        home.AddBlock(*block.release());
+        status = placing.In(home);
+        if (status == PlaceStatus::kOk) NotePeak(home);
+        // Room may have come free meanwhile, and been taken: then the new block is one too many.
+        if (home.Idle().Oldest() != nullptr) Emptied(home, *home.Idle().Oldest(), given_up);
+    } else {
+        given_up.Add(*block.release());
+    }
+    Unlock(home);
+    Destroy(given_up);
+    return status;
 }
 
 TypePool::Attempt TypePool::TryCreate(const ArenaKey& key, uint64_t wish_bytes,
@@ -263,94 +383,247 @@ TypePool::Attempt TypePool::TryCreate(const ArenaKey& key, uint64_t wish_bytes,
     }
 }
 
-bool TypePool::Admit(Arena& arena, std::unique_ptr<Block>& block, const Fit& fit,
-                     Placement* placement) noexcept {
-    const uint64_t bytes = block->memory.size_bytes;
-    const bool admitted = arena.ReserveBlock();
-    // The driver did make the block, so it is counted even if it has to go again.
+void TypePool::CountBlock(uint64_t bytes) noexcept {
+    MutexLock lock(mutex_);
     SequencedWrite write(totals_.sequence);
     CountAllocation(totals_.driver, bytes);
-    if (!admitted) {
-        CountFree(totals_.driver, bytes);
-        return false;
-    }
     Add(totals_.pooled.blocks, 1);
     Add(totals_.pooled.block_bytes, bytes);
     Add(totals_.pooled.free_bytes, Units::FromBytesDown(bytes).Bytes());
-    idle_.Add(arena.AddBlock(std::move(block)));
-    PublishLargest();
-    Describe(arena, arena.Take(fit), placement);
-    return true;
 }
 
-void TypePool::Unplace(const Placement& placement, BlockList* given_up) noexcept {
-    Block& block = *placement.block;
-    Add(totals_.pooled.free_bytes, placement.size_bytes);
-    block.arena->Release(block, placement.node);
-    if (block.live_slots > 0) return;
-    idle_.Add(block);
-    // Oldest first: what was emptied lately is what is wanted next. A block beyond the allowance by
-    // itself goes alone.
-    if (block.memory.size_bytes > idle_bytes_) GiveUp(block, given_up);
-    while (idle_.Bytes() > idle_bytes_)
-        GiveUp(*idle_.Oldest(), given_up);
+PlaceStatus TypePool::Move(Slot& slot, const Request& request) noexcept
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    Ask ask;
+    if (!ask.Take(request)) return PlaceStatus::kNoBlock;
+    Slot place;
+    NewPlace placing(ask, &place);
+    Shard& old_shard = *slot.block->shard;
+    PlaceStatus status = TryShards(old_shard, placing, false);
+    if (status == PlaceStatus::kNoBlock) status = PlaceSlowly(old_shard, placing);
+    if (status != PlaceStatus::kOk) return status;
+
+    BlockList given_up;
+    old_shard.mutex().Lock();
+    if (Block* const emptied = old_shard.Release(slot); emptied != nullptr)
+        Emptied(old_shard, *emptied, given_up);
+    Unlock(old_shard);
+    slot.CopyPlace(place);
+    {
+        MutexLock lock(mutex_);
+        SequencedWrite write(totals_.sequence);
+        Add(totals_.moved_slots, 1);
+    }
+    GiveBack(given_up);
+    return PlaceStatus::kOk;
 }
 
-// The block leaves the pool and its numbers now and the driver later, in Destroy: for that moment
-// the driver's view says less than the driver holds.
-void TypePool::GiveUp(Block& block, BlockList* given_up) noexcept {
-    idle_.Remove(block);
+// ---- blocks that go -----------------------------------------------------------------------------
+
+// A block became empty: it is kept within the allowance. Oldest first: what was emptied lately is
+// what is wanted next. A block beyond the allowance by itself goes alone.
+// Requires: the shard's lock is held, and the block is in its idle list.
+void TypePool::Emptied(Shard& shard, Block& block,
+                       BlockList& given_up) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const uint64_t bytes = block.memory.size_bytes;
+    block.idle_since = 0;
+    const auto give_up = [&](Block& goes) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        shard.RemoveBlock(goes);
+        given_up.Add(goes);
+    };
+    if (bytes > limits_.idle_bytes) give_up(block);
+    while (idle_total_.load(std::memory_order_relaxed) > limits_.idle_bytes &&
+           shard.Idle().Oldest() != nullptr)
+        give_up(*shard.Idle().Oldest());
+    if (limits_.helped && limits_.idle_ms != 0 && shard.Idle().Oldest() != nullptr)
+        source_.WantService();
+}
+
+// What to do with blocks that are in no shard any more: the helper gives them back, if there is one
+// and the settings do not ask for all of it at once.
+void TypePool::GiveBack(BlockList& given_up) noexcept {
+    if (given_up.Oldest() == nullptr) return;
+    if (!limits_.helped || limits_.idle_bytes == 0) return Destroy(given_up);
+    {
+        MutexLock lock(mutex_);
+        while (Block* const oldest = given_up.Oldest()) {
+            given_up.Remove(*oldest);
+            doomed_.Add(*oldest);
+        }
+    }
+    source_.WantService();
+}
+
+void TypePool::TakeDoomed(BlockList& given_up) noexcept {
+    MutexLock lock(mutex_);
+    while (Block* const oldest = doomed_.Oldest()) {
+        doomed_.Remove(*oldest);
+        given_up.Add(*oldest);
+    }
+}
+
+void TypePool::Destroy(BlockList& given_up) noexcept {
+    if (given_up.Oldest() == nullptr) return;
+    {
+        MutexLock lock(mutex_);
+        destroying_bytes_ += given_up.Bytes();
+    }
+    while (Block* const oldest = given_up.Oldest()) {
+        given_up.Remove(*oldest);
+        DropBlock(*oldest);
+    }
+}
+
+void TypePool::DropBlock(Block& block) noexcept {
+    const uint64_t bytes = block.memory.size_bytes;
+    source_.DestroyBlock(type_index_, block.memory);
+    delete &block;
+    MutexLock lock(mutex_);
+    SequencedWrite write(totals_.sequence);
     CountFree(totals_.driver, bytes);
     Subtract(totals_.pooled.blocks, 1);
     Subtract(totals_.pooled.block_bytes, bytes);
     Subtract(totals_.pooled.free_bytes, Units::FromBytesDown(bytes).Bytes());
-    given_up->Add(*block.arena->RemoveBlock(block).release());
+    destroying_bytes_ -= bytes;
+    if (destroying_bytes_ == 0) destroyed_.NotifyAll();
 }
 
-void TypePool::Destroy(BlockList& given_up) noexcept {
-    while (Block* const oldest = given_up.Oldest()) {
-        given_up.Remove(*oldest);
-        const std::unique_ptr<Block> block(oldest);
-        source_.DestroyBlock(type_index_, block->memory);
-    }
-}
-
-uint64_t TypePool::ReleaseEmptyBlocks() noexcept {
+uint64_t TypePool::ReleaseEmptyBlocks() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     BlockList given_up;
+    for (uint32_t i = 0; i < ShardCount(); ++i) {
+        Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        shard.mutex().Lock();
+        while (Block* const block = shard.Idle().Oldest()) {
+            shard.RemoveBlock(*block);
+            given_up.Add(*block);
+        }
+        Unlock(shard);
+    }
     {
         MutexLock lock(mutex_);
-        if (idle_.Oldest() == nullptr) return 0;
-        SequencedWrite write(totals_.sequence);
-        while (Block* const block = idle_.Oldest())
-            GiveUp(*block, &given_up);
-        PublishLargest();
+        for (const auto& growth : growths_) {
+            growth->wants_spare = false;
+            if (growth->spare != nullptr) given_up.Add(*growth->spare.release());
+        }
     }
-    const uint64_t bytes = given_up.Bytes();
+    TakeDoomed(given_up);
+    uint64_t bytes = given_up.Bytes();
     Destroy(given_up);
+    // What others are giving back just now counts as well: whoever asks needs the memory.
+    MutexLock lock(mutex_);
+    bytes += destroying_bytes_;
+    while (destroying_bytes_ != 0)
+        destroyed_.Wait(mutex_);
     return bytes;
 }
 
-Arena* TypePool::AddArena(const ArenaKey& key) noexcept {
-    try {
-        auto arena = std::make_unique<Arena>(key);
-        if (!arena->Reserve()) return nullptr;
-        arenas_.push_back(std::move(arena));
-    } catch (const std::bad_alloc&) {
-        return nullptr;
+// ---- the helper ---------------------------------------------------------------------------------
+
+uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    uint64_t next = kNever;
+    BlockList given_up;
+    TakeDoomed(given_up);
+    for (size_t i = 0;; ++i) {
+        Growth* growth = nullptr;
+        uint64_t bytes = 0;
+        {
+            MutexLock lock(mutex_);
+            if (i >= growths_.size()) break;
+            growth = growths_[i].get();
+            if (growth->spare != nullptr) {
+                if (now_ms - growth->spare_since_ms >= kSpareMs) {
+                    given_up.Add(*growth->spare.release());
+                } else {
+                    next = std::min(next, growth->spare_since_ms + kSpareMs);
+                }
+                growth->wants_spare = false;
+            }
+            if (!std::exchange(growth->wants_spare, false)) continue;
+            bytes = std::min(growth->spare_bytes, growth->ceiling_bytes);
+        }
+        std::unique_ptr<Block> block(new (std::nothrow) Block);
+        if (block == nullptr || bytes == 0) continue;
+        block->key = growth->key;
+        block->type_index = type_index_;
+        // A refusal is not told to anybody: whoever needs the block asks again and hears it.
+        if (source_.CreateBlock(type_index_, block->key, bytes, &block->memory) != BlockStatus::kOk)
+            continue;
+        CountBlock(bytes);
+        MutexLock lock(mutex_);
+        growth->spare = std::move(block);
+        growth->spare_since_ms = now_ms;
+        next = std::min(next, now_ms + kSpareMs);
     }
-    return arenas_.back().get();
+    for (uint32_t i = 0; limits_.idle_ms != 0 && i < ShardCount(); ++i) {
+        Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        shard.mutex().Lock();
+        for (Block* block = shard.Idle().Oldest(); block != nullptr;) {
+            Block* const newer = block->newer;
+            if (block->idle_since == 0) block->idle_since = std::max<uint64_t>(now_ms, 1);
+            if (now_ms - block->idle_since >= limits_.idle_ms) {
+                shard.RemoveBlock(*block);
+                    given_up.Add(*block);
+            } else {
+                next = std::min(next, block->idle_since + limits_.idle_ms);
+            }
+            block = newer;
+        }
+        Unlock(shard);
+    }
+    Destroy(given_up);
+    return next;
+}
+
+// ---- numbers ------------------------------------------------------------------------------------
+
+void TypePool::Fence() noexcept {
+    for (uint32_t i = 0; i < ShardCount(); ++i)
+        LightLock lock(shards_[i].load(std::memory_order_acquire)->mutex());
+}
+
+// The application's view may have reached a new peak: the sum over all shards says so. Until the
+// shard has this much more there is no new one. With several shards they share what is left below
+// the peak, and it may be missed by a little.
+// Requires: the shard's lock is held.
+void TypePool::NotePeak(Shard& shard) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    const uint32_t count = ShardCount();
+    auto live = static_cast<int64_t>(Load(totals_.app.live_bytes));
+    for (uint32_t i = 0; i < count; ++i)
+        live += shards_[i].load(std::memory_order_acquire)->LiveBytes();
+    std::atomic_ref<uint64_t> peak(totals_.app.peak_bytes);
+    uint64_t seen = peak.load(std::memory_order_relaxed);
+    while (static_cast<int64_t>(seen) < live &&
+           !peak.compare_exchange_weak(seen, static_cast<uint64_t>(live),
+                                       std::memory_order_relaxed)) {
+    }
+    const int64_t below = std::max<int64_t>(static_cast<int64_t>(seen) - live, 0);
+    shard.peak_look = shard.LiveBytes() + (count == 1 ? below : below / count + kPeakSlack);
+}
+
+// Something passed through: every shard looks again at its next allocation.
+void TypePool::LowerPeakLooks() noexcept {
+    for (uint32_t i = 0; i < ShardCount(); ++i) {
+        Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        LightLock lock(shard.mutex());
+        shard.peak_look = shard.LiveBytes() - 1;
+        if (i == 0) NotePeak(shard);
+    }
 }
 
 void TypePool::CountPassThrough(tessera_reason reason, uint64_t size_bytes) noexcept {
-    MutexLock lock(mutex_);
-    SequencedWrite write(totals_.sequence);
-    CountAllocation(totals_.app, size_bytes);
-    CountAllocation(totals_.driver, size_bytes);
-    tessera_pass_through& passed = totals_.pass_through[reason];
-    Add(passed.live, 1);
-    Add(passed.live_bytes, size_bytes);
-    Add(passed.allocations, 1);
+    {
+        MutexLock lock(mutex_);
+        SequencedWrite write(totals_.sequence);
+        Add(totals_.app.live, 1);
+        Add(totals_.app.live_bytes, size_bytes);
+        Add(totals_.app.allocations, 1);
+        CountAllocation(totals_.driver, size_bytes);
+        tessera_pass_through& passed = totals_.pass_through[reason];
+        Add(passed.live, 1);
+        Add(passed.live_bytes, size_bytes);
+        Add(passed.allocations, 1);
+    }
+    LowerPeakLooks();
 }
 
 void TypePool::CountPassThroughFree(tessera_reason reason, uint64_t size_bytes) noexcept {
@@ -381,57 +654,56 @@ void TypePool::CountPlacementFailure() noexcept {
     Add(totals_.placement_failures, 1);
 }
 
+tessera_type_totals TypePool::Totals() const noexcept {
+    tessera_type_totals totals;
+    {
+        MutexLock lock(mutex_);
+        totals = channel::Copy(totals_);
+    }
+    for (uint32_t i = 0; i < ShardCount(); ++i) {
+        const Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        LightLock lock(shard.mutex());
+        tessera_add_shard(&totals, &shard.counters());
+    }
+    return totals;
+}
+
 Occupancy TypePool::GetOccupancy() const noexcept {
-    MutexLock lock(mutex_);
-    Occupancy occupancy{.app_live_bytes = Load(totals_.app.live_bytes)};
-    for (const auto& arena : arenas_)
-        occupancy.unused_block_bytes += arena->Index().FreeUnits() * kUnitBytes;
-    return occupancy;
+    const tessera_type_totals totals = Totals();
+    return {.app_live_bytes = totals.app.live_bytes,
+            .unused_block_bytes = totals.pooled.free_bytes};
 }
 
 bool TypePool::CheckInvariants() const noexcept {
-    MutexLock lock(mutex_);
-    uint64_t blocks = 0;
-    uint64_t block_bytes = 0;
-    uint64_t slots = 0;
-    uint64_t empty_bytes = 0;
-    uint64_t free_units = 0;
-    Units largest;
-    for (const auto& arena : arenas_) {
-        if (!arena->CheckInvariants()) return false;
-        free_units += arena->Index().FreeUnits();
-        largest = std::max(largest, arena->Index().LargestFree());
-        for (const auto& block : arena->Blocks()) {
-            if (block == nullptr) continue;
-            ++blocks;
-            block_bytes += block->memory.size_bytes;
-            slots += block->live_slots;
-            if (block->live_slots == 0) empty_bytes += block->memory.size_bytes;
-        }
+    uint64_t idle_bytes = 0;
+    for (uint32_t i = 0; i < ShardCount(); ++i) {
+        const Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        LightLock lock(shard.mutex());
+        if (!shard.CheckInvariants()) return false;
+        idle_bytes += shard.Idle().Bytes();
     }
-    const tessera_pooled& pooled = totals_.pooled;
-    return empty_bytes == idle_.Bytes() && empty_bytes <= idle_bytes_ && pooled.live == slots &&
-           pooled.blocks == blocks && pooled.block_bytes == block_bytes &&
-           pooled.free_bytes == free_units * kUnitBytes &&
-           pooled.largest_free_bytes == largest.Bytes() && CheckTotals();
+    // Only at rest, since the shards were looked at one after the other.
+    return ShardCount() > 1 ||
+           (idle_bytes == idle_total_.load() && idle_bytes <= limits_.idle_bytes &&
+            CheckTotals(Totals()));
 }
 
 // The equations of the channel's header, on the totals alone.
-bool TypePool::CheckTotals() const noexcept {
+bool TypePool::CheckTotals(const tessera_type_totals& totals) const noexcept {
     tessera_pass_through passed{};
-    for (const tessera_pass_through& reason : totals_.pass_through) {
+    for (const tessera_pass_through& reason : totals.pass_through) {
         passed.live += reason.live;
         passed.live_bytes += reason.live_bytes;
         passed.allocations += reason.allocations;
     }
-    const tessera_totals& app = totals_.app;
-    const tessera_totals& driver = totals_.driver;
-    const tessera_pooled& pooled = totals_.pooled;
+    const tessera_totals& app = totals.app;
+    const tessera_totals& driver = totals.driver;
+    const tessera_pooled& pooled = totals.pooled;
     for (const tessera_totals* view : {&app, &driver}) {
         if (view->live != view->allocations - view->frees) return false;
         if (view->peak_bytes < view->live_bytes) return false;
     }
-    return totals_.sequence % 2 == 0 && app.live == pooled.live + passed.live &&
+    return totals.sequence % 2 == 0 && app.live == pooled.live + passed.live &&
            app.live_bytes == pooled.live_bytes + passed.live_bytes &&
            app.allocations == pooled.allocations + passed.allocations &&
            driver.live == pooled.blocks + passed.live &&

@@ -3,23 +3,25 @@
 // The pool of one memory type of one device: where slots are placed, and where its numbers are
 // counted.
 //
-// A TypePool owns blocks of driver memory, grouped into arenas by ArenaKey, and hands out ranges of
-// them. Placement is O(1): a good-fit search over size-segregated free lists that span all blocks
-// of an arena, with its metadata outside of device memory. Blocks start small and grow with what is
-// live; empty ones are kept up to an allowance, so that an application that frees and allocates the
-// same again does not reach the driver.
+// A TypePool owns blocks of driver memory and hands out ranges of them. Placement is O(1), with its
+// metadata outside of device memory, in shards (shard.h) of which there is one until threads wait
+// for each other. Blocks start small and grow with what is live; empty ones are kept up to an
+// allowance, so that an application that frees and allocates the same again does not reach the
+// driver.
 //
-// Threads: every public function may be called from any thread. One mutex per TypePool guards all
-// of it, and is never held while the BlockSource is called: a thread that needs a block announces
-// it, and the others wait for that block instead of making one each.
+// Threads: every public function may be called from any thread. Locks: a shard's, for placement;
+// and the pool's own, for what is rare: making and giving up blocks, and what passes through. The
+// pool's may be taken under a shard's, never the other way round, and neither is held while the
+// BlockSource is called: a thread that needs a block announces it, and the others wait for that
+// block instead of making one each.
 //
-// Counting: `totals` is written under the same mutex, so that a snapshot of it is consistent. The
-// pool counts the application's view of pooled and passed-through allocations alike: both lie in
-// one group, under one sequence.
+// Helper: with a helper thread (see Service) blocks are made before they are needed and given back
+// by it. Without one the application's threads do all of it.
 
 #ifndef TESSERA_LAYER_POOL_TYPE_POOL_H_
 #define TESSERA_LAYER_POOL_TYPE_POOL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -28,46 +30,21 @@
 #include "layer/pool/block.h"
 #include "layer/pool/block_source.h"
 #include "layer/pool/growth.h"
+#include "layer/pool/shard.h"
+#include "layer/pool/slot_table.h"
 #include "tessera/channel_abi.h"
 
 namespace tessera::pool {
 
-class Arena;
-struct Fit;
-
-// Limits and policy of one memory type, fixed when the pool is made. All sizes in bytes.
+// Limits and policy of one memory type, fixed when the pool is made.
 struct PoolLimits {
-    uint64_t min_block_bytes = 1 << 20;      // the first block of an arena
+    uint64_t min_block_bytes = 256 << 10;    // the first block of an arena
     uint64_t max_block_bytes = 64ull << 20;  // no block is larger, unless one request needs it
     uint64_t idle_bytes = 64ull << 20;       // empty blocks that may be kept; 0 keeps none
-};
-
-// What a caller wants placed.
-struct Request {
-    uint64_t requested_bytes = 0;  // the application's own figure; only counted
-    uint64_t size_bytes = 0;       // requested_bytes and its padding; rounded up to kUnitBytes
-    uint64_t alignment_bytes = 0;  // a power of two; less than kUnitBytes counts as that
-    ArenaKey key;
-};
-
-// Where something was placed. The block's handle and host address are copied here, so that they can
-// be read without the pool's lock for as long as the placement lives.
-struct Placement {
-    Block* block = nullptr;     // the pool's own; opaque to others
-    uint32_t node = 0;          // the pool's own name of the range
-    uint64_t handle = 0;        // BlockMemory::handle
-    std::byte* host = nullptr;  // address of the range itself (block mapping + offset), or null
-    uint64_t offset_bytes = 0;  // from the start of the block
-    uint64_t size_bytes = 0;    // the padded size: at least Request::size_bytes
-    bool reused = false;        // a part of it may hold what an earlier slot left there
-};
-
-enum class PlaceStatus : uint8_t {
-    kOk,
-    kNoBlock,       // the driver gave no block, at the full size or any smaller one that would do;
-                    // or no block could hold this: size 0 or beyond 1 TiB, a strange alignment
-    kObjectLimit,   // no block because the driver's limit of memory objects is reached
-    kNoHostMemory,  // the pool could not get host memory for its bookkeeping
+    uint64_t idle_ms = 0;      // how long an empty block may be kept; 0: for ever. Needs a helper.
+    uint32_t growth_share = 24;  // a new block is about this part of what is live
+    uint32_t max_shards = 1;     // no more appear, however many threads there are
+    bool helped = false;         // somebody calls Service
 };
 
 // Bytes of one type, for the budget arithmetic. unused = block bytes that hold no slot.
@@ -78,10 +55,10 @@ struct Occupancy {
 
 class TypePool {
  public:
-    // `source` and `totals` must outlive the pool; `totals` may lie in shared memory and is written
-    // only by this object.
-    TypePool(uint32_t type_index, const PoolLimits& limits, BlockSource& source,
-             tessera_type_totals& totals) noexcept;
+    // All must outlive the pool. `totals` and the lines that `source` gives may lie in shared
+    // memory and are written only by this object. `line` is the first of them.
+    TypePool(uint32_t type_index, const PoolLimits& limits, SlotTable& table, BlockSource& source,
+             tessera_type_totals& totals, tessera_shard_counters& line) noexcept;
 
     // Gives every block back to the source, with or without live slots in it. What was never freed
     // stays live in the application's view and in `pooled`, where it can be seen as a leak.
@@ -91,22 +68,22 @@ class TypePool {
     TypePool(const TypePool&) = delete;
     TypePool& operator=(const TypePool&) = delete;
 
-    // Places `request` and counts one application allocation on success. May call the source: first
-    // for a block of the size that growth suggests, after a failure for smaller ones down to what
-    // the request needs (but no smaller than kSmallestBlockBytes), then, with all empty blocks
-    // given back, once more. On failure `*placement` is untouched and nothing was counted but
-    // driver failures; the caller goes on to pass the request through.
-    PlaceStatus Allocate(const Request& request, Placement* placement) noexcept;
+    // Places `request`, counts one application allocation and publishes its name. May call the
+    // source: first for a block of the size that growth suggests, after a failure for smaller ones
+    // down to what the request needs (but no smaller than kSmallestBlockBytes), then, with all
+    // empty blocks given back, once more. On failure `*out` is untouched and nothing was counted
+    // but driver failures; the caller goes on to pass the request through.
+    PlaceStatus Allocate(const Request& request, SlotRef* out) noexcept;
 
-    // Ends a placement and counts one application free of `requested_bytes`. The range may be
-    // handed out again before this returns. Gives empty blocks beyond the allowance back to the
-    // source, those first that have been empty longest.
-    void Free(const Placement& placement, uint64_t requested_bytes) noexcept;
+    // Ends a slot whose name was retired and counts one application free. The range may be handed
+    // out again before this returns. Gives empty blocks beyond the allowance back to the source,
+    // those first that have been empty longest.
+    void Free(Slot& slot, SlotId id) noexcept;
 
-    // Places anew something that nobody has seen yet. On kOk `*to` is live and `from` is not; on
-    // failure `from` stays. Counts a moved slot and no application allocation; the requested bytes
-    // of `request` are those that `from` was counted with. `to` may point to `from`.
-    PlaceStatus Move(const Placement& from, const Request& request, Placement* to) noexcept;
+    // Places anew a slot that nobody has seen yet, and that the caller keeps all others from. On
+    // kOk the slot lies elsewhere; on failure it stays. Counts a moved slot and no application
+    // allocation; the requested bytes of `request` are those that the slot was counted with.
+    PlaceStatus Move(Slot& slot, const Request& request) noexcept;
 
     // Counts an allocation that the driver served as it came, and its end. `reason` is below
     // TESSERA_REASON_COUNT.
@@ -122,12 +99,47 @@ class TypePool {
     // Gives all empty blocks back to the source. Returns how many bytes that were.
     uint64_t ReleaseEmptyBlocks() noexcept;
 
+    // What the helper thread does when it wakes: makes the blocks that will be needed, gives back
+    // what may go. `now_ms`: any clock that does not go back; always the same.
+    // Returns: when it is to be called again at the latest; kNever: when the source is asked to.
+    uint64_t Service(uint64_t now_ms) noexcept;
+    static constexpr uint64_t kNever = ~uint64_t{0};
+
+    // Takes and releases every lock under which names are published; see SlotTable::AdmitForeign.
+    void Fence() noexcept;
+
+    // How many slots one of the shards has handed out: any thread's dice for sampling.
+    uint64_t Ticks() const noexcept;
+
+    // All that the pool counted so far. At rest it is exact.
+    tessera_type_totals Totals() const noexcept;
+
     Occupancy GetOccupancy() const noexcept;
+
+    uint32_t ShardCount() const noexcept { return shard_count_.load(std::memory_order_acquire); }
 
     // For tests and debug builds: walks everything (O(n)) and compares it with the counters.
     bool CheckInvariants() const noexcept;
 
  private:
+    static constexpr uint32_t kMostShards = 16;
+
+    // Who makes a block for a key, and how the last attempt ended.
+    struct Growth {
+        ArenaKey key;
+        bool running = false;                 // one thread is at it, without the lock
+        uint64_t finished = 0;                // attempts that ended, well or not
+        BlockStatus last = BlockStatus::kOk;  // of the last attempt
+        uint64_t refused_bytes = 0;  // from this size on, another attempt would fail like the last
+        uint64_t ceiling_bytes = kNoCeiling;  // larger blocks were refused lately
+        // The helper's part.
+        uint64_t last_ms = 0;    // when the last block was taken into use
+        bool wants_spare = false;
+        uint64_t spare_bytes = 0;  // what the spare to be made is to have
+        std::unique_ptr<Block> spare;  // made, counted, and in no shard yet
+        uint64_t spare_since_ms = 0;
+    };
+
     // How an attempt to get a block went.
     struct Attempt {
         BlockStatus status = BlockStatus::kOk;
@@ -136,59 +148,91 @@ class TypePool {
         uint64_t failures = 0;       // calls of the source that failed
     };
 
-    // Finds room for `fit` in the arena of `key`, waiting for a block or making one if need be, and
-    // fills `*placement`. Counts blocks and their failures, but no allocation. What idles beyond
-    // the allowance afterwards is in `*given_up`, for the caller to destroy without the lock.
-    PlaceStatus Place(const Fit& fit, const ArenaKey& key, Placement* placement,
-                      BlockList* given_up) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    // What is to be done in a shard that may have room, under its lock: a slot to be handed out, or
+    // a second place for one.
+    class Placing;
+    class NewSlot;
+    class NewPlace;
 
-    // Makes a block and takes the slot in it before another thread can. Gives the lock up while the
-    // source is called.
-    PlaceStatus Grow(Arena& arena, const Fit& fit, Placement* placement,
-                     BlockList* given_up) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    std::atomic<uint8_t>& HomeOfThread() const noexcept;
+    Shard& HomeShard() const noexcept;
+    Shard& LockHome() noexcept;
+    Shard& LockContended(Shard& home) noexcept;
+    void Unlock(Shard& shard) noexcept;
+    void UnlockEmptied(Shard& shard, Block& block) noexcept;
+    void FreeReturned(Shard& shard) noexcept;
+    void DrainReturned(Shard& shard, BlockList& given_up) noexcept;
+    void AddShard() noexcept;
+    bool PrefersOthers(Shard& home) noexcept;
 
-    // Takes a block that the source just made into the arena and the slot in it. Returns: false
-    // without host memory for that; the caller gives the block back.
-    bool Admit(Arena& arena, std::unique_ptr<Block>& block, const Fit& fit,
-               Placement* placement) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-    // Asks the source for a block of `wish_bytes`, then for smaller ones down to `smallest_bytes`.
+    PlaceStatus AllocateSlowly(Shard& home, const Ask& ask, SlotRef* out) noexcept;
+    PlaceStatus PlaceSlowly(Shard& home, Placing& placing) noexcept;
+    PlaceStatus TryShards(Shard& home, Placing& placing, bool others) noexcept;
+    PlaceStatus Grow(Growth& growth, Shard& home, Placing& placing) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    PlaceStatus Admit(Shard& home, std::unique_ptr<Block>& block, Placing& placing) noexcept
+        ABSL_LOCKS_EXCLUDED(mutex_);
     Attempt TryCreate(const ArenaKey& key, uint64_t wish_bytes, uint64_t smallest_bytes) noexcept
         ABSL_LOCKS_EXCLUDED(mutex_);
+    Growth* GrowthOf(const ArenaKey& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    uint64_t LiveBytesOf(const ArenaKey& key) const noexcept;
 
-    // Ends a slot. Adds the blocks that go back to the source for it to `*given_up`; the caller
-    // destroys them without the lock. Requires: inside a SequencedWrite.
-    void Unplace(const Placement& placement, BlockList* given_up) noexcept
-        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-    void GiveUp(Block& block, BlockList* given_up) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    void Emptied(Shard& shard, Block& block, BlockList& given_up) noexcept;
+    void CountBlock(uint64_t bytes) noexcept;
+    void DropBlock(Block& block) noexcept;
+    void GiveBack(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
     void Destroy(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
-
-    // Returns: the arena of `key`, or null.
-    Arena* FindArena(const ArenaKey& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-    // Returns: a new arena for `key`, or null without host memory for it.
-    Arena* AddArena(const ArenaKey& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-    // Fills `*placement` for a range just taken.
-    void Describe(Arena& arena, NodeId node, Placement* placement) noexcept
-        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-    // Writes the largest free range into the totals. Requires: inside a SequencedWrite.
-    void PublishLargest() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-    bool CheckTotals() const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    void TakeDoomed(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
+    void NotePeak(Shard& shard) noexcept;
+    void LowerPeakLooks() noexcept;
+    bool CheckTotals(const tessera_type_totals& totals) const noexcept;
 
     const uint32_t type_index_;
     const BlockSizes sizes_;
-    const uint64_t idle_bytes_;
+    const PoolLimits limits_;
     BlockSource& source_;
+    SlotTable& table_;
+
+    std::atomic<uint32_t> shard_count_ = 1;
+    std::atomic<Shard*> shards_[kMostShards] = {};
+    std::atomic<uint32_t> contentions_ = 0;
+    std::atomic<uint64_t> idle_total_ = 0;  // bytes of empty blocks in all shards
+
+    // Which shard a thread goes to, by a hash of the thread. Written when threads collide.
+    static constexpr uint32_t kHomes = 256;
+    mutable std::atomic<uint8_t> homes_[kHomes] = {};
 
     mutable Mutex mutex_;
     CondVar growth_finished_;
     tessera_type_totals& totals_ ABSL_GUARDED_BY(mutex_);
-    std::vector<std::unique_ptr<Arena>> arenas_ ABSL_GUARDED_BY(mutex_);  // a few at most
-    BlockList idle_ ABSL_GUARDED_BY(mutex_);                              // the empty blocks
+    std::vector<std::unique_ptr<Growth>> growths_ ABSL_GUARDED_BY(mutex_);  // a few at most
+    BlockList doomed_ ABSL_GUARDED_BY(mutex_);       // in no shard any more: for the helper
+    uint64_t destroying_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // on their way to the source
+    CondVar destroyed_;
+
+    Shard first_;
 };
+
+// Lets the lock go, and takes care of what was returned while it was held: whoever could not get
+// the lock relies on that.
+inline void TypePool::Unlock(Shard& shard) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    shard.mutex().Unlock();
+    if (shard.HasReturned()) [[unlikely]]
+        FreeReturned(shard);
+}
+
+inline Shard& TypePool::HomeShard() const noexcept {
+    // One shard, as in nearly every application: there is nothing to choose.
+    const uint32_t count = shard_count_.load(std::memory_order_acquire);
+    if (count == 1) [[likely]]
+        return const_cast<Shard&>(first_);
+    return *shards_[HomeOfThread().load(std::memory_order_relaxed) % count].load(
+        std::memory_order_acquire);
+}
+
+inline uint64_t TypePool::Ticks() const noexcept {
+    return channel::Load(HomeShard().counters().allocations);
+}
 
 }  // namespace tessera::pool
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counts and times one call: as the application made it (AppCall), or as the layer made it down the
-// chain (DriverCall). Every call is timed at present; what one call costs is in docs/benchmarks.md.
+// Counts and times one call: as the application made it (AppCall, PooledTimer), or as the layer made
+// it down the chain (DriverCall).
+//
+// A clock is read twice for a duration, at 20 ns each: more than most of the layer's own calls take.
+// So one in kSampleInterval of the application's calls is timed, and every call of the driver.
 //
 // Threads: any. In a forked child nothing is counted.
 
@@ -14,35 +17,56 @@
 
 namespace tessera {
 
-// Times from construction to destruction.
-class CallScope {
+// Times from construction to destruction. `call`: counted already, or null for nothing at all.
+class CallTimer {
  public:
-    CallScope(const Device& device, tessera_call_totals& call) noexcept
-        : call_(device.InOwnProcess() ? &call : nullptr) {
-        if (call_ == nullptr) return;
-        channel::CountCall(*call_);
-        start_ns_ = NowNs();
-    }
-    ~CallScope() {
+    explicit CallTimer(tessera_call_totals* call) noexcept
+        : call_(call), start_ns_(call != nullptr ? NowNs() : 0) {}
+    ~CallTimer() {
         if (call_ != nullptr) channel::CountDuration(*call_, NowNs() - start_ns_);
     }
-    CallScope(const CallScope&) = delete;
-    CallScope& operator=(const CallScope&) = delete;
+    CallTimer(const CallTimer&) = delete;
+    CallTimer& operator=(const CallTimer&) = delete;
+
+    // Times nothing after all.
+    void Stop() noexcept { call_ = nullptr; }
 
  private:
     tessera_call_totals* call_;
-    uint64_t start_ns_ = 0;
+    const uint64_t start_ns_;
 };
 
-class AppCall : public CallScope {
+// A call that comes from the application, timed if it is its turn.
+class AppCall : public CallTimer {
  public:
-    AppCall(Device& device, tessera_call which) noexcept : CallScope(device, device.call(which)) {}
+    AppCall(Device& device, tessera_call which) noexcept : CallTimer(Turn(device, which)) {}
+
+ private:
+    static tessera_call_totals* Turn(Device& device, tessera_call which) noexcept {
+        if (!device.InOwnProcess()) return nullptr;
+        tessera_call_totals& call = device.call(which);
+        return channel::CountCall(call) % kSampleInterval == 0 ? &call : nullptr;
+    }
 };
 
-class DriverCall : public CallScope {
+// A call that a pool serves, and counts in lines that no other thread writes. Its turn has come
+// when Device::TimesNextCall says so.
+class PooledTimer : public CallTimer {
  public:
-    DriverCall(Device& device, tessera_call which) noexcept
-        : CallScope(device, device.driver_call(which)) {}
+    PooledTimer(Device& device, tessera_call which) noexcept : CallTimer(&device.call(which)) {}
+};
+
+// A call that the layer makes down the chain: always timed.
+class DriverCall : public CallTimer {
+ public:
+    DriverCall(Device& device, tessera_call which) noexcept : CallTimer(Count(device, which)) {}
+
+ private:
+    static tessera_call_totals* Count(Device& device, tessera_call which) noexcept {
+        if (!device.InOwnProcess()) return nullptr;
+        channel::CountCall(device.driver_call(which));
+        return &device.driver_call(which);
+    }
 };
 
 }  // namespace tessera

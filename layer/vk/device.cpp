@@ -5,11 +5,14 @@
 
 #include "layer/vk/device.h"
 
+#include "layer/vk/helper.h"
+
 #include <algorithm>
 #include <bit>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "layer/base/checked.h"
@@ -27,7 +30,7 @@ namespace {
 constexpr uint64_t kMaxBlockBytes = 64 * kMiB;
 constexpr uint64_t kMaxHostVisibleBlockBytes = 32 * kMiB;
 constexpr uint64_t kMax32BitBlockBytes = 4 * kMiB;
-constexpr uint64_t kMinBlockBytes = 1 * kMiB;
+constexpr uint64_t kMinBlockBytes = 256 * kKiB;
 constexpr uint64_t kHeapShare = 8;
 // A heap that is both device-local and host-visible and not larger than this is a window of the
 // device's memory that everybody competes for.
@@ -69,6 +72,12 @@ uint64_t MaxBlockBytes(const VkPhysicalDeviceMemoryProperties& memory, uint32_t 
     }
     if (settings.max_block_bytes != 0) limit = std::min(limit, settings.max_block_bytes);
     return AlignDown(std::min(limit, largest_bytes), kMinimumAlignment);
+}
+
+// The part of what is live that a new block is: less of it where the driver allows few objects, so
+// that they suffice.
+uint32_t GrowthShare(uint64_t object_limit) noexcept {
+    return static_cast<uint32_t>(std::clamp<uint64_t>(object_limit / 64, 2, 24));
 }
 
 }  // namespace
@@ -227,6 +236,7 @@ void Device::OpenRecord(const char* driver_name) noexcept {
     facts.driver_version = properties.driverVersion;
     facts.vendor_id = properties.vendorID;
     facts.device_id = properties.deviceID;
+    facts.sample_interval = kSampleInterval;
     facts.pooled = pools_memory();
     facts.why = gates_.off;
     facts.heaps = {heaps, memory_.memoryHeapCount};
@@ -244,14 +254,40 @@ void Device::InitPools() noexcept {
         limits.min_block_bytes = std::min(kMinBlockBytes, limits.max_block_bytes);
         limits.idle_bytes = std::min(instance->settings.idle_bytes, space_share_);
         pooled_limit_[type] = limits.max_block_bytes / kPooledShare;
-        pools_[type].emplace(type, limits, *this, record_->totals[type]);
+        limits.growth_share = GrowthShare(object_limit_);
+        limits.max_shards = instance->settings.shards ? std::thread::hardware_concurrency() : 1;
+        limits.helped = instance->settings.helper;
+        limits.idle_ms = instance->settings.idle_ms;
+        pools_[type].emplace(type, limits, slots, *this, record_->totals[type],
+                             *AddCounters(type));
     }
+}
+
+tessera_shard_counters* Device::AddCounters(uint32_t) noexcept {
+    const uint32_t line = counter_lines_.fetch_add(1, std::memory_order_relaxed);
+    return line < TESSERA_MAX_SHARDS ? &record_->shards[line] : nullptr;
+}
+
+void Device::WantService() noexcept {
+    if (InOwnProcess()) WantHelper(*this);
+}
+
+uint64_t Device::NowMs() noexcept {
+    return CoarseMs();
+}
+
+uint64_t Device::Service(uint64_t now_ms) noexcept {
+    uint64_t next = pool::TypePool::kNever;
+    for (auto& pool : pools_) {
+        if (pool.has_value()) next = std::min(next, pool->Service(now_ms));
+    }
+    return next;
 }
 
 void Device::ReportLeaks() noexcept {
     uint64_t leaked = 0;
     for (uint32_t type = 0; type < memory_.memoryTypeCount; ++type)
-        leaked += channel::Load(record_->totals[type].app.live);
+        leaked += pools_[type]->Totals().app.live;
     if (leaked == 0) return;
     CountMisuse(TESSERA_MISUSE_leaked, leaked);
     TESSERA_LOG(kWarning,
@@ -262,6 +298,7 @@ void Device::ReportLeaks() noexcept {
 
 Device::~Device() {
     if (record_ == nullptr || abandoned_) return;  // it was never taken over, or left behind
+    ForgetHelped(*this);
     ReportLeaks();
     SampleBudget(true);
     for (auto& pool : pools_)
@@ -279,21 +316,21 @@ bool Device::NeedsFlush(uint32_t type) const noexcept {
     return (memory_.memoryTypes[type].propertyFlags & kBoth) == VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
 }
 
-void Device::FlushPlace(uint32_t type, const pool::Placement& place) noexcept {
-    if (!NeedsFlush(type)) return;
+void Device::FlushSlot(const Slot& slot) noexcept {
+    if (!NeedsFlush(slot.TypeIndex())) return;
     VkMappedMemoryRange range = {};
     range.sType = VK_STRUCTURE_TYPE_MAPPED_MEMORY_RANGE;
-    range.memory = MakeHandle(place.handle);
-    range.offset = place.offset_bytes;
-    range.size = place.size_bytes;
+    range.memory = MakeHandle(slot.Handle());
+    range.offset = slot.OffsetBytes();
+    range.size = slot.SizeBytes();
     DriverCall timer(*this, TESSERA_CALL_vkFlushMappedMemoryRanges);
     dt.FlushMappedMemoryRanges(handle, 1, &range);
 }
 
-void Device::ClearReused(uint32_t type, const pool::Placement& place) noexcept {
-    if (instance->settings.zero != Zero::kReuse || !place.reused || place.host == nullptr) return;
-    std::memset(place.host, 0, place.size_bytes);
-    FlushPlace(type, place);
+void Device::ClearReused(const Slot& slot) noexcept {
+    if (instance->settings.zero != Zero::kReuse || !slot.reused || slot.Host() == nullptr) return;
+    std::memset(slot.Host(), 0, slot.SizeBytes());
+    FlushSlot(slot);
 }
 
 bool Device::Probe() noexcept {

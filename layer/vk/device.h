@@ -26,13 +26,17 @@
 #include "layer/vk/gates.h"
 #include "layer/vk/instance.h"
 #include "layer/vk/linear_images.h"
+#include "layer/vk/map_ranges.h"
 #include "layer/vk/pass_through_table.h"
 #include "layer/vk/private_data_store.h"
 #include "layer/vk/requirements.h"
-#include "layer/vk/slot_table.h"
+#include "layer/vk/handle.h"
 #include "tessera/channel_abi.h"
 
 namespace tessera {
+
+// Of the application's calls that stay in the layer one in this many is timed.
+inline constexpr uint32_t kSampleInterval = 64;
 
 class Device final : public pool::BlockSource {
  public:
@@ -84,18 +88,38 @@ class Device final : public pool::BlockSource {
     // counts.
     pool::TypePool& PoolOf(uint32_t type) noexcept { return *pools_[type]; }
 
+    // Whether the next call that a pool serves is to be timed. `type` may be anything.
+    bool TimesNextCall(uint32_t type) noexcept {
+        return type < memory_.memoryTypeCount && pools_[type]->Ticks() % kSampleInterval == 0 &&
+               InOwnProcess();
+    }
+
     // Asks the driver, once per device, what its resources require. Call before the first Place().
     // Several first callers may each ask; the answers are the same. Returns: false if the driver
     // does not answer now: nothing may be placed, since a map could pin it where it does not suit.
     // Then it is asked again at the next call, and after more refusals more and more rarely.
     bool EnsureProbed() noexcept { return probed_.load(std::memory_order_acquire) || Probe(); }
 
-    // Makes host writes to a place in memory of `type` reach the device, if that takes a flush.
-    void FlushPlace(uint32_t type, const pool::Placement& place) noexcept;
+    // What a handle is to this device.
+    SlotTable::Found Find(VkDeviceMemory memory) const noexcept {
+        return slots.Find(HandleValue(memory));
+    }
 
-    // Fills a place with zeroes that somebody used before, if the settings ask for it. Call without
-    // a lock, before the application can see the place.
-    void ClearReused(uint32_t type, const pool::Placement& place) noexcept;
+    // Notes a handle that the driver just made; see SlotTable::AdmitForeign. In a forked child no
+    // slot gets a name any more, and the locks are the parent's.
+    bool AdmitForeign(VkDeviceMemory memory) noexcept {
+        return slots.AdmitForeign(HandleValue(memory), [this] {
+            for (auto& pool : pools_)
+                if (pool.has_value() && InOwnProcess()) pool->Fence();
+        });
+    }
+
+    // Makes host writes to a slot reach the device, if that takes a flush.
+    void FlushSlot(const Slot& slot) noexcept;
+
+    // Fills a slot with zeroes if it lies where somebody else's was and the settings ask for it.
+    // Call without a lock, before the application can see the place.
+    void ClearReused(const Slot& slot) noexcept;
 
     // Gives the empty blocks of every type back to the driver. Returns the bytes.
     uint64_t ReleaseEmptyBlocks() noexcept;
@@ -129,6 +153,12 @@ class Device final : public pool::BlockSource {
     pool::BlockStatus CreateBlock(uint32_t type_index, const pool::ArenaKey& key,
                                   uint64_t size_bytes, pool::BlockMemory* memory) noexcept override;
     void DestroyBlock(uint32_t type_index, const pool::BlockMemory& memory) noexcept override;
+    tessera_shard_counters* AddCounters(uint32_t type_index) noexcept override;
+    void WantService() noexcept override;
+    uint64_t NowMs() noexcept override;
+
+    // What the helper does for the device; see pool::TypePool::Service.
+    uint64_t Service(uint64_t now_ms) noexcept;
 
     // Reads the driver's budget into the record if that was not done for a while.
     void SampleBudget(bool now) noexcept;
@@ -163,7 +193,13 @@ class Device final : public pool::BlockSource {
 
     Device* next_in_process = nullptr;  // guarded by the process lock; see process.cpp
 
+    // The helper's; see helper.cpp, whose lock guards the last two.
+    std::atomic<bool> helper_wanted = false;
+    uint64_t helper_due_ms = ~uint64_t{0};
+    Device* next_helped = nullptr;
+
     SlotTable slots;
+    MapRanges map_ranges;
     RequirementBook book;
     LinearImages linear_images;
     PassThroughTable pass_through;
@@ -215,6 +251,7 @@ class Device final : public pool::BlockSource {
     bool has_budget_ = false;                // VK_EXT_memory_budget can be asked for
     std::atomic<uint64_t> budget_read_ns_ = 0;
     tessera_device_record* record_ = nullptr;
+    std::atomic<uint32_t> counter_lines_ = 0;  // of the record's lines for shards, those in use
     std::optional<pool::TypePool> pools_[VK_MAX_MEMORY_TYPES];
 };
 

@@ -23,7 +23,7 @@ void ReportMisuse(Device& device, tessera_misuse which, const char* command,
 // What `memory` is to the device, for a command that uses it. A stale handle is reported.
 inline SlotTable::Found FindUsed(Device& device, const char* command,
                                  VkDeviceMemory memory) noexcept {
-    const SlotTable::Found found = device.slots.Find(memory);
+    const SlotTable::Found found = device.Find(memory);
     if (found.kind == SlotTable::Kind::kStale) {
         ReportMisuse(device, TESSERA_MISUSE_use_after_free, command, memory);
     }

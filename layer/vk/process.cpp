@@ -10,6 +10,7 @@
 #include "layer/base/log.h"
 #include "layer/base/mutex.h"
 #include "layer/channel/channel.h"
+#include "layer/vk/helper.h"
 
 namespace tessera {
 
@@ -52,6 +53,7 @@ void ForgetDevicesOf(const Instance* instance) noexcept
             continue;
         }
         *link = device->next_in_process;
+        ForgetHelped(*device);
         devices.EraseValue(device);
         device->next_in_process = first_abandoned;
         first_abandoned = device;
@@ -78,6 +80,7 @@ void RestartInChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     first_abandoned = nullptr;
     instance_count = 0;
     has_inherited = true;
+    RestartHelperInChild();
     channel::ForkedChild();
 }
 

@@ -18,8 +18,9 @@ namespace {
 
 constexpr uint64_t kPageBytes = 4096;
 
-void RaiseTo(std::atomic<uint64_t>& word, uint64_t value) noexcept {
-    uint64_t seen = word.load(std::memory_order_relaxed);
+template <typename T>
+void RaiseTo(std::atomic<T>& word, T value) noexcept {
+    T seen = word.load(std::memory_order_relaxed);
     while (seen < value && !word.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
     }
 }
@@ -37,16 +38,26 @@ void TypeFacts::Saw(uint64_t size, uint64_t alignment, Layout layout) noexcept {
         RaiseTo(inverted_smallest_[level], ~size);
     }
     RaiseTo(alignment_, alignment);
+    // The levels are written before their number is.
+    uint32_t levels = 0;
+    while (levels < kLevels && SmallestAt(levels) != kNone)
+        ++levels;
+    RaiseTo(levels_, levels);
     if (layout == Layout::kOptimal) LowerTo(smallest_optimal_, size);
 }
 
+// The smallest sizes rise with the level, since what needs an alignment needs every lower one too.
 uint64_t TypeFacts::AlignmentWithin(uint64_t size) const noexcept {
-    for (uint32_t level = kLevels; level-- > 0;) {
-        const uint64_t smallest = ~inverted_smallest_[level].load(std::memory_order_relaxed);
-        if (smallest == kNone || smallest > size) continue;
-        return level == kLevels - 1 ? Alignment() : LevelAlignment(level);
+    // Most sizes are either small, or so large that everything known fits.
+    const uint32_t levels = levels_.load(std::memory_order_relaxed);
+    if (levels == 0 || SmallestAt(0) > size) return kMinimumAlignment;
+    if (SmallestAt(levels - 1) <= size) {
+        return levels == kLevels ? Alignment() : LevelAlignment(levels - 1);
     }
-    return kMinimumAlignment;
+    uint32_t level = 0;
+    while (SmallestAt(level + 1) <= size)
+        ++level;
+    return LevelAlignment(level);
 }
 
 namespace {

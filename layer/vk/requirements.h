@@ -81,6 +81,10 @@ class TypeFacts {
     // Smallest size seen that needs at least this level's alignment, inverted, so that zero means
     // none.
     std::atomic<uint64_t> inverted_smallest_[kLevels] = {};
+    std::atomic<uint32_t> levels_ = 0;  // that anything is known of
+    uint64_t SmallestAt(uint32_t level) const noexcept {
+        return ~inverted_smallest_[level].load(std::memory_order_relaxed);
+    }
 };
 
 // Sizes of requirements that the application queried. Fixed room, never evicts: what does not fit

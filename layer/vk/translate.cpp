@@ -35,7 +35,8 @@ void Wait(uint32_t* waits) noexcept {
 bool BeginSettling(const Device& device, Slot& slot) noexcept {
     uint32_t waits = 0;
     for (;;) {
-        SlotState state = slot.state.load(std::memory_order_acquire);
+        uint32_t mark = slot.mark.load(std::memory_order_acquire);
+        const SlotState state = pool::Mark::StateIn(mark);
         if (state == SlotState::kPinned) return false;
         // Settling lasts a few loads, or in the rare case of a move as long as an allocation.
         // In a forked child the thread that was at it may not exist: its slot is as if pinned.
@@ -44,8 +45,9 @@ bool BeginSettling(const Device& device, Slot& slot) noexcept {
             Wait(&waits);
             continue;
         }
-        if (slot.state.compare_exchange_weak(state, SlotState::kSettling,
-                                             std::memory_order_acquire)) {
+        if (slot.mark.compare_exchange_weak(mark,
+                                            pool::Mark::WithState(mark, SlotState::kSettling),
+                                            std::memory_order_acquire)) {
             return true;
         }
     }
@@ -60,13 +62,13 @@ bool Within(uint64_t offset, uint64_t bytes, uint64_t limit) noexcept {
 // not what is known of its memory type: nobody may have asked about such a resource on this device.
 // Requires: the place does not change meanwhile (pinned, or settled by the caller).
 bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept {
-    if (!IsAligned(slot.place.offset_bytes, need.Alignment())) return false;
-    if (slot.key.kind == pool::Kind::kAny) return true;
+    if (!IsAligned(slot.OffsetBytes(), need.Alignment())) return false;
+    if (slot.Key().kind == pool::Kind::kAny) return true;
     // A slot among linear neighbours may still fill its granules alone.
     const uint64_t granularity = device.book.granularity();
     return need.ResourceLayout() == Layout::kLinear ||
-           (IsAligned(slot.place.offset_bytes, granularity) &&
-            IsAligned(slot.place.size_bytes, granularity));
+           (IsAligned(slot.OffsetBytes(), granularity) &&
+            IsAligned(slot.SizeBytes(), granularity));
 }
 
 // How an attempt to settle a slot ended.
@@ -83,11 +85,11 @@ class RangeNeed final : public ResourceNeed {
  public:
     RangeNeed(const Slot& slot, uint64_t bytes) noexcept : slot_(slot) { BindOnly(bytes); }
     Layout ResourceLayout() noexcept override {
-        return slot_.key.kind == pool::Kind::kAny ? Layout::kOptimal : Layout::kLinear;
+        return slot_.Key().kind == pool::Kind::kAny ? Layout::kOptimal : Layout::kLinear;
     }
 
  private:
-    VkMemoryRequirements Ask() noexcept override { return {0, slot_.alignment_bytes, 0}; }
+    VkMemoryRequirements Ask() noexcept override { return {0, slot_.AlignmentBytes(), 0}; }
 
     const Slot& slot_;
 };
@@ -95,38 +97,34 @@ class RangeNeed final : public ResourceNeed {
 // Places the slot anew so that it suits the resource.
 // Requires: the caller is settling the slot.
 Outcome Move(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) noexcept {
-    const bool too_short = !Within(offset, need.Bytes(), slot.place.size_bytes);
+    const bool too_short = !Within(offset, need.Bytes(), slot.SizeBytes());
     // In a forked child the pool's locks are the parent's.
     if (!device.InOwnProcess()) return too_short ? Outcome::kTooShort : Outcome::kUnsuited;
-    uint64_t bytes = slot.requested_bytes;
+    uint64_t bytes = slot.RequestedBytes();
     if (too_short) {
-        if (!Within(offset, need.Bytes(), device.PooledLimit(slot.type_index))) {
+        if (!Within(offset, need.Bytes(), device.PooledLimit(slot.TypeIndex()))) {
             return Outcome::kTooShort;
         }
         bytes = std::max(bytes, offset + need.Bytes());
     }
     const uint64_t alignment = std::max(kMinimumAlignment, need.Alignment());
-    const PlacementRule rule = device.book.PlaceFor(slot.type_index, bytes, slot.key.allocate_flags,
+    const PlacementRule rule = device.book.PlaceFor(slot.TypeIndex(), bytes, slot.Key().allocate_flags,
                                                     alignment, need.ResourceLayout());
     pool::Request request;
-    request.requested_bytes = slot.requested_bytes;
+    request.requested_bytes = slot.RequestedBytes();
     request.size_bytes = rule.padded_bytes;
     request.alignment_bytes = rule.alignment_bytes;
-    request.key = slot.key;
+    request.key = slot.Key();
     request.key.kind = rule.kind;
-    pool::TypePool& pool = device.PoolOf(slot.type_index);
-    pool::Placement place;
-    pool::PlaceStatus status = pool.Move(slot.place, request, &place);
+    pool::TypePool& pool = device.PoolOf(slot.TypeIndex());
+    pool::PlaceStatus status = pool.Move(slot, request);
     // As for an allocation: what idles elsewhere on the device goes before an error is told.
     if (status != pool::PlaceStatus::kOk && device.ReleaseEmptyBlocks() != 0) {
-        status = pool.Move(slot.place, request, &place);
+        status = pool.Move(slot, request);
     }
     if (status == pool::PlaceStatus::kNoHostMemory) return Outcome::kNoHostMemory;
     if (status != pool::PlaceStatus::kOk) return Outcome::kNoMemory;
-    device.ClearReused(slot.type_index, place);
-    slot.place = place;
-    slot.key = request.key;
-    slot.alignment_bytes = rule.alignment_bytes;
+    device.ClearReused(slot);
     return Outcome::kPlaced;
 }
 
@@ -134,15 +132,15 @@ Outcome Move(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) no
 // alone, does not lie well enough. One that fills the allocation is what was asked for before it.
 bool MayHoldMore(const Device& device, const Slot& slot, uint64_t offset,
                  ResourceNeed& need) noexcept {
-    const bool filled = offset == 0 && need.Bytes() >= slot.requested_bytes;
-    return !filled && !device.book.SuitsUnknown(slot.type_index, slot.requested_bytes,
-                                                slot.alignment_bytes, slot.key.kind);
+    const bool filled = offset == 0 && need.Bytes() >= slot.RequestedBytes();
+    return !filled && !device.book.SuitsUnknown(slot.TypeIndex(), slot.RequestedBytes(),
+                                                slot.AlignmentBytes(), slot.Key().kind);
 }
 
 Outcome PinFor(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) noexcept {
     const bool settles = BeginSettling(device, slot);
     Outcome outcome = Outcome::kPlaced;
-    if (!Within(offset, need.Bytes(), slot.place.size_bytes)) {
+    if (!Within(offset, need.Bytes(), slot.SizeBytes())) {
         outcome = Outcome::kTooShort;
     } else if (!Suits(device, slot, need)) {
         outcome = Outcome::kUnsuited;
@@ -154,8 +152,7 @@ Outcome PinFor(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) 
         // Where it lies will do for this one, if there is no better place.
         Move(device, slot, offset, need);
     }
-    slot.state.store(outcome == Outcome::kPlaced ? SlotState::kPinned : SlotState::kFloating,
-                     std::memory_order_release);
+    SetState(slot, outcome == Outcome::kPlaced ? SlotState::kPinned : SlotState::kFloating);
     return outcome;
 }
 
@@ -163,7 +160,7 @@ Outcome PinFor(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) 
 
 void Pin(const Device& device, Slot& slot) noexcept {
     if (BeginSettling(device, slot))
-        slot.state.store(SlotState::kPinned, std::memory_order_release);
+        SetState(slot, SlotState::kPinned);
 }
 
 bool PinCovering(Device& device, Slot& slot, uint64_t offset, uint64_t bytes) noexcept {
@@ -180,7 +177,7 @@ VkResult TranslateBind(Device& device, VkDeviceMemory memory, VkDeviceSize offse
     if (found.kind == SlotTable::Kind::kStale) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     Slot& slot = *found.slot;
     // VUID-vkBindBufferMemory-memoryOffset-01031, -None-10741 and their like.
-    if (offset >= slot.requested_bytes || !Within(offset, need.Bytes(), slot.requested_bytes)) {
+    if (offset >= slot.RequestedBytes() || !Within(offset, need.Bytes(), slot.RequestedBytes())) {
         ReportMisuse(device, TESSERA_MISUSE_bind_out_of_range, "a bind", memory);
     }
     switch (PinFor(device, slot, offset, need)) {
@@ -192,14 +189,14 @@ VkResult TranslateBind(Device& device, VkDeviceMemory memory, VkDeviceSize offse
         case Outcome::kTooShort:
             return VK_ERROR_OUT_OF_DEVICE_MEMORY;
         case Outcome::kUnsuited:
-            if (device.InOwnProcess()) device.PoolOf(slot.type_index).CountPlacementFailure();
+            if (device.InOwnProcess()) device.PoolOf(slot.TypeIndex()).CountPlacementFailure();
             TESSERA_LOG(kError,
                         "no place suits a bind of memory 0x%" PRIx64 " (%" PRIu64
                         " bytes): please report this; TESSERA_MODE=off avoids it",
-                        HandleValue(memory), slot.requested_bytes);
+                        HandleValue(memory), slot.RequestedBytes());
             return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
-    *target = {MakeHandle(slot.place.handle), slot.place.offset_bytes + offset};
+    *target = {MakeHandle(slot.Handle()), slot.OffsetBytes() + offset};
     return VK_SUCCESS;
 }
 

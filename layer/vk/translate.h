@@ -14,7 +14,7 @@
 #include <cstdint>
 
 #include "layer/vk/requirements.h"
-#include "layer/vk/slot_table.h"
+#include "layer/vk/handle.h"
 
 namespace tessera {
 

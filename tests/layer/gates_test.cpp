@@ -207,18 +207,18 @@ struct Objects {
 
 Objects FillAndFree(const SessionOptions& options) {
     Session session(options);
-    std::vector<VkDeviceMemory> slots(64);
+    std::vector<VkDeviceMemory> slots(400);
     for (VkDeviceMemory& slot : slots)
         slot = session.Allocate(1 << 20, kDeviceType);
     Objects objects;
-    std::vector<TesseraMockMemory> below(64);
-    below.resize(session.mock->memories(session.device, below.data(), 64));
+    std::vector<TesseraMockMemory> below(400);
+    below.resize(session.mock->memories(session.device, below.data(), 400));
     for (const TesseraMockMemory& object : below)
         objects.largest_bytes = std::max(objects.largest_bytes, object.size_bytes);
     for (VkDeviceMemory slot : slots)
         session.Free(slot);
-    below.resize(64);
-    below.resize(session.mock->memories(session.device, below.data(), 64));
+    below.resize(400);
+    below.resize(session.mock->memories(session.device, below.data(), 400));
     for (const TesseraMockMemory& object : below)
         objects.kept_bytes += object.size_bytes;
     session.Close();

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "layer/vk/slot_table.h"
+#include "layer/vk/handle.h"
 #include "session.h"
 
 namespace tessera::test {

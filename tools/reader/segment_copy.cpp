@@ -91,6 +91,7 @@ class SegmentCopier {
     bool CopyDevice(uint64_t index);
     bool CheckDevice(const tessera_device_record& record, uint64_t index);
     bool CopyTypes(uint64_t offset, const tessera_device_record& record, Device& device);
+    bool CopyShards(uint64_t offset, Device& device);
     bool Fail(const char* text) {
         error_ = text;
         return false;
@@ -258,6 +259,7 @@ bool SegmentCopier::CopyDevice(uint64_t index) {
     device.driver_calls.assign(record.driver_calls, record.driver_calls + TESSERA_CALL_COUNT);
     std::copy_n(record.misuse, device.misuse.size(), device.misuse.begin());
     if (!CopyTypes(offset, record, device)) return false;
+    if (!CopyShards(offset, device)) return false;
     process_.devices.push_back(std::move(device));
     return true;
 }
@@ -277,6 +279,27 @@ bool SegmentCopier::CopyTypes(uint64_t offset, const tessera_device_record& reco
         if (copied == Copied::kTorn && runs_) return Fail(kStillMoving);
         process_.torn = process_.torn || copied == Copied::kTorn;
         device.memory_types.push_back(type);
+    }
+    return true;
+}
+
+// After the types: a block is counted before the slots in it, so that what is free is not negative.
+bool SegmentCopier::CopyShards(uint64_t offset, Device& device) {
+    for (uint64_t i = 0; i < TESSERA_MAX_SHARDS; ++i) {
+        tessera_shard_counters shard;
+        const uint64_t at =
+            offset + offsetof(tessera_device_record, shards) + i * sizeof(tessera_shard_counters);
+        const Copied copied = CopyUnmoved(at, runs_ ? kPatienceForTotals : kNoPatience,
+                                          [&] { return ReadAt(at, shard); });
+        if (copied == Copied::kShort) return Fail(kTooShort);
+        if (copied == Copied::kTorn && runs_) return Fail(kStillMoving);
+        process_.torn = process_.torn || copied == Copied::kTorn;
+        if (shard.type == 0) continue;
+        if (shard.type > device.memory_types.size())
+            return Fail("it is damaged: a shard belongs to a memory type that does not exist");
+        tessera_add_shard(&device.memory_types[shard.type - 1].totals, &shard);
+        device.calls[TESSERA_CALL_vkAllocateMemory].count += shard.allocations;
+        device.calls[TESSERA_CALL_vkFreeMemory].count += shard.frees;
     }
     return true;
 }

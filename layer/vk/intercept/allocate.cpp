@@ -53,25 +53,17 @@ tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& info,
     request.key = key;
     request.key.kind = rule.kind;
 
-    Slot* slot = device.slots.Acquire();
-    if (slot == nullptr) return TESSERA_REASON_out_of_host_memory;
+    pool::SlotRef slot;
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
-    pool::PlaceStatus status = pool.Allocate(request, &slot->place);
+    pool::PlaceStatus status = pool.Allocate(request, &slot);
     // Empty blocks of other types may lie in the same heap, and count as objects all the same.
     if (status != pool::PlaceStatus::kOk && status != pool::PlaceStatus::kNoHostMemory &&
         device.ReleaseEmptyBlocks() != 0) {
-        status = pool.Allocate(request, &slot->place);
+        status = pool.Allocate(request, &slot);
     }
-    if (status != pool::PlaceStatus::kOk) {
-        device.slots.Release(*slot);
-        return ReasonOf(status);
-    }
-    device.ClearReused(info.memoryTypeIndex, slot->place);
-    slot->type_index = info.memoryTypeIndex;
-    slot->requested_bytes = info.allocationSize;
-    slot->alignment_bytes = rule.alignment_bytes;
-    slot->key = request.key;
-    *memory = device.slots.Publish(*slot);
+    if (status != pool::PlaceStatus::kOk) return ReasonOf(status);
+    device.ClearReused(*slot.slot);
+    *memory = MakeHandle(slot.name);
     return TESSERA_REASON_none;
 }
 
@@ -107,11 +99,6 @@ bool MayBeRepeated(const VkMemoryAllocateInfo& info) noexcept {
     return true;
 }
 
-bool AdmitForeign(Device& device, VkDeviceMemory memory) noexcept {
-    return device.InOwnProcess() ? device.slots.AdmitForeign(memory)
-                                 : device.slots.AdmitForeignInChild(memory);
-}
-
 void FreeUnadmitted(Device& device, VkDeviceMemory memory,
                     const VkAllocationCallbacks* allocator) noexcept {
     DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
@@ -122,8 +109,8 @@ void FreeUnadmitted(Device& device, VkDeviceMemory memory,
 // is asked for another; an import fails instead, since its payload went with the first.
 VkResult KeepHandlesApart(Device& device, const VkMemoryAllocateInfo& info,
                           const VkAllocationCallbacks* allocator, VkDeviceMemory* memory) noexcept {
-    if (AdmitForeign(device, *memory)) return VK_SUCCESS;
-    if (device.slots.Find(*memory).kind != SlotTable::Kind::kLive) {
+    if (device.AdmitForeign(*memory)) return VK_SUCCESS;
+    if (device.Find(*memory).kind != SlotTable::Kind::kLive) {
         // It only looks like one of ours, and there is no host memory to remember that it is not.
         FreeUnadmitted(device, *memory, allocator);
         return VK_ERROR_OUT_OF_HOST_MEMORY;
@@ -144,7 +131,7 @@ VkResult KeepHandlesApart(Device& device, const VkMemoryAllocateInfo& info,
         // The refused ones stay allocated meanwhile, so that the driver cannot return them again.
         result = tries < kHandleTries ? CallDown(device, info, allocator, memory)
                                       : VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    } while (result == VK_SUCCESS && !AdmitForeign(device, *memory));
+    } while (result == VK_SUCCESS && !device.AdmitForeign(*memory));
     for (int i = 0; i < tries; ++i)
         FreeUnadmitted(device, set_aside[i], allocator);
     return result;
@@ -209,6 +196,44 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
     return result;
 }
 
+// What is not pooled, or not any more. Out of line, as all that is rare: vkAllocateMemory itself
+// stays short.
+[[gnu::noinline]] VkResult AllocateUnpooled(Device& device, const VkMemoryAllocateInfo& info,
+                                            const VkAllocationCallbacks* allocator,
+                                            tessera_reason reason,
+                                            VkDeviceMemory* memory) noexcept {
+    // Beside a call of the driver two reads of the clock cost nothing: each is timed.
+    const bool counted = device.InOwnProcess();
+    if (counted) channel::CountCall(device.call(TESSERA_CALL_vkAllocateMemory));
+    const CallTimer timer(counted ? &device.call(TESSERA_CALL_vkAllocateMemory) : nullptr);
+    return PassThroughAllocation(device, info, allocator, reason, memory);
+}
+
+inline VkResult AllocateHere(Device& device, const VkMemoryAllocateInfo& info,
+                             const VkAllocationCallbacks* allocator,
+                             VkDeviceMemory* memory) noexcept {
+    Classification what =
+        Classify(info, device.gates(), device.memory(), device.PooledLimit(info.memoryTypeIndex));
+    if (!device.InOwnProcess()) [[unlikely]]
+        what.reason = TESSERA_REASON_forked;
+    if (what.reason == TESSERA_REASON_none) [[likely]] {
+        what.reason = AllocateSlot(device, info, what.key, memory);
+        if (what.reason == TESSERA_REASON_none) [[likely]]
+            return VK_SUCCESS;
+    }
+    return AllocateUnpooled(device, info, allocator, what.reason, memory);
+}
+
+[[gnu::noinline]] VkResult AllocateTimed(Device& device, const VkMemoryAllocateInfo& info,
+                                         const VkAllocationCallbacks* allocator,
+                                         VkDeviceMemory* memory) noexcept {
+    PooledTimer timer(device, TESSERA_CALL_vkAllocateMemory);
+    const VkResult result = AllocateHere(device, info, allocator, memory);
+    // What went down was timed there.
+    if (result != VK_SUCCESS || device.Find(*memory).kind != SlotTable::Kind::kLive) timer.Stop();
+    return result;
+}
+
 // Spec: vkAllocateMemory. Transparent when: the result and the memory's properties are those of
 // the exact request. Down-calls: vkAllocateMemory, for a block or for the request itself.
 VKAPI_ATTR VkResult VKAPI_CALL AllocateMemory(VkDevice device,
@@ -216,15 +241,9 @@ VKAPI_ATTR VkResult VKAPI_CALL AllocateMemory(VkDevice device,
                                               const VkAllocationCallbacks* pAllocator,
                                               VkDeviceMemory* pMemory) noexcept {
     Device& d = DeviceOf(device);
-    AppCall timer(d, TESSERA_CALL_vkAllocateMemory);
-    Classification what = Classify(*pAllocateInfo, d.gates(), d.memory(),
-                                   d.PooledLimit(pAllocateInfo->memoryTypeIndex));
-    if (!d.InOwnProcess()) what.reason = TESSERA_REASON_forked;
-    if (what.reason == TESSERA_REASON_none) {
-        what.reason = AllocateSlot(d, *pAllocateInfo, what.key, pMemory);
-        if (what.reason == TESSERA_REASON_none) return VK_SUCCESS;
-    }
-    return PassThroughAllocation(d, *pAllocateInfo, pAllocator, what.reason, pMemory);
+    if (d.TimesNextCall(pAllocateInfo->memoryTypeIndex)) [[unlikely]]
+        return AllocateTimed(d, *pAllocateInfo, pAllocator, pMemory);
+    return AllocateHere(d, *pAllocateInfo, pAllocator, pMemory);
 }
 
 void FreeBelow(Device& device, VkDeviceMemory memory,
@@ -235,7 +254,7 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
     // once.
     if (memory != VK_NULL_HANDLE) {
         known = device.InOwnProcess() && device.pass_through.Remove(HandleValue(memory), &entry);
-        device.slots.ForgetForeign(memory);
+        device.slots.ForgetForeign(HandleValue(memory));
     }
     {
         DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
@@ -254,21 +273,31 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
     device.SampleBudget(/*now=*/false);
 }
 
-// Host writes that the application never flushed must not reach whoever gets the range next
-// (spec: vkFreeMemory, note on implicit unmapping; vkUnmapMemory does not flush).
-void FlushBeforeReuse(Device& device, const Slot& slot) noexcept {
-    if (slot.ever_mapped) device.FlushPlace(slot.type_index, slot.place);
+void FreeSlot(Device& device, Slot& slot, uint64_t name) noexcept {
+    SlotTable::Retire(slot);
+    // In a forked child the range stays the parent's, and so do the locks.
+    if (!device.InOwnProcess()) [[unlikely]]
+        return;
+    // Host writes that the application never flushed must not reach whoever gets the range next
+    // (spec: vkFreeMemory, note on implicit unmapping; vkUnmapMemory does not flush).
+    if ((slot.owner_flags & kSlotEverMapped) != 0) device.FlushSlot(slot);
+    device.private_data.DropHandle(name);
+    device.PoolOf(slot.TypeIndex()).Free(slot, SlotTable::IdIn(name));
 }
 
-void FreeSlot(Device& device, Slot& slot) noexcept {
-    const uint64_t handle = slot.handle.load(std::memory_order_relaxed);
-    device.slots.Retire(slot);
-    // In a forked child the range stays the parent's, and so do the locks.
-    if (!device.InOwnProcess()) return;
-    FlushBeforeReuse(device, slot);
-    device.private_data.DropHandle(handle);
-    device.PoolOf(slot.type_index).Free(slot.place, slot.requested_bytes);
-    device.slots.Release(slot);
+[[gnu::noinline]] void FreeTimed(Device& device, Slot& slot, uint64_t name) noexcept {
+    const PooledTimer timer(device, TESSERA_CALL_vkFreeMemory);
+    FreeSlot(device, slot, name);
+}
+
+[[gnu::noinline]] void FreeUnpooled(Device& device, VkDeviceMemory memory, SlotTable::Kind kind,
+                                    const VkAllocationCallbacks* allocator) noexcept {
+    AppCall timer(device, TESSERA_CALL_vkFreeMemory);
+    if (kind == SlotTable::Kind::kForeign) {
+        FreeBelow(device, memory, allocator);
+    } else {
+        ReportMisuse(device, TESSERA_MISUSE_double_free, "vkFreeMemory", memory);
+    }
 }
 
 // Spec: vkFreeMemory. `memory` may be null; a mapped one is unmapped. Down-calls: vkFreeMemory for
@@ -276,19 +305,12 @@ void FreeSlot(Device& device, Slot& slot) noexcept {
 VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
                                       const VkAllocationCallbacks* pAllocator) noexcept {
     Device& d = DeviceOf(device);
-    AppCall timer(d, TESSERA_CALL_vkFreeMemory);
-    const SlotTable::Found found = d.slots.Find(memory);
-    switch (found.kind) {
-        case SlotTable::Kind::kForeign:
-            FreeBelow(d, memory, pAllocator);
-            break;
-        case SlotTable::Kind::kLive:
-            FreeSlot(d, *found.slot);
-            break;
-        case SlotTable::Kind::kStale:
-            ReportMisuse(d, TESSERA_MISUSE_double_free, "vkFreeMemory", memory);
-            break;
-    }
+    const SlotTable::Found found = d.Find(memory);
+    if (found.kind != SlotTable::Kind::kLive) [[unlikely]]
+        return FreeUnpooled(d, memory, found.kind, pAllocator);
+    if (d.TimesNextCall(found.slot->TypeIndex())) [[unlikely]]
+        return FreeTimed(d, *found.slot, HandleValue(memory));
+    FreeSlot(d, *found.slot, HandleValue(memory));
 }
 
 const Hook kHooks[] = {

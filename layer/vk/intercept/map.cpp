@@ -27,35 +27,55 @@ constexpr size_t kRangesInPlace = 16;
 // Where a map reaches past the end, what lies there is another allocation. The slot is given the
 // room if it can still be moved: without the layer the pages behind an allocation are often there.
 bool CoverMap(Device& device, Slot& slot, VkDeviceSize offset, VkDeviceSize size) noexcept {
-    if (offset >= slot.requested_bytes) return false;
+    if (offset >= slot.RequestedBytes()) return false;
     return size == VK_WHOLE_SIZE || PinCovering(device, slot, offset, size);
+}
+
+// Remembers which part is mapped. Without host memory for that the whole slot counts as mapped:
+// then a flush to the end of the mapping flushes more, and a range outside of it is not noticed.
+void NotePart(Device& device, VkDeviceMemory memory, Slot& slot, VkDeviceSize offset,
+              VkDeviceSize size) noexcept {
+    MapRange* const range = device.map_ranges.Make(SlotTable::IdIn(HandleValue(memory)));
+    if (range == nullptr) return;
+    *range = {offset, size == VK_WHOLE_SIZE ? slot.RequestedBytes() - offset : size};
+    slot.owner_flags = slot.owner_flags | kSlotPartMapped;
+}
+
+// What is mapped of a slot that is mapped.
+MapRange MappedPart(const Device& device, VkDeviceMemory memory, const Slot& slot) noexcept {
+    if ((slot.owner_flags & kSlotPartMapped) == 0) return {0, slot.RequestedBytes()};
+    return *device.map_ranges.At(SlotTable::IdIn(HandleValue(memory)));
 }
 
 VkResult MapSlot(Device& device, const char* command, VkDeviceMemory memory, Slot& slot,
                  VkDeviceSize offset, VkDeviceSize size, void** data) noexcept {
-    if (slot.place.host == nullptr) {
+    if (slot.Host() == nullptr) {
         ReportMisuse(device, TESSERA_MISUSE_map_not_visible, command, memory);
         return VK_ERROR_MEMORY_MAP_FAILED;
     }
-    if (offset >= slot.requested_bytes ||
-        (size != VK_WHOLE_SIZE && size > slot.requested_bytes - offset)) {
+    if (offset >= slot.RequestedBytes() ||
+        (size != VK_WHOLE_SIZE && size > slot.RequestedBytes() - offset)) {
         ReportMisuse(device, TESSERA_MISUSE_map_out_of_range, command, memory);
         if (!CoverMap(device, slot, offset, size)) return VK_ERROR_MEMORY_MAP_FAILED;
     }
     // Some drivers refuse this and some do not; nothing is at stake.
-    if (slot.mapped) ReportMisuse(device, TESSERA_MISUSE_map_twice, command, memory);
+    if ((slot.owner_flags & kSlotMapped) != 0) {
+        ReportMisuse(device, TESSERA_MISUSE_map_twice, command, memory);
+    }
     Pin(device, slot);
-    slot.ever_mapped = true;
-    slot.mapped = true;
-    slot.map_offset_bytes = offset;
-    slot.map_size_bytes = size == VK_WHOLE_SIZE ? slot.requested_bytes - offset : size;
-    *data = slot.place.host + offset;
+    slot.owner_flags = kSlotMapped | kSlotEverMapped;
+    if (offset != 0 || (size != VK_WHOLE_SIZE && size != slot.RequestedBytes())) {
+        NotePart(device, memory, slot, offset, size);
+    }
+    *data = slot.Host() + offset;
     return VK_SUCCESS;
 }
 
 void UnmapSlot(Device& device, const char* command, VkDeviceMemory memory, Slot& slot) noexcept {
-    if (!slot.mapped) ReportMisuse(device, TESSERA_MISUSE_unmap_not_mapped, command, memory);
-    slot.mapped = false;
+    if ((slot.owner_flags & kSlotMapped) == 0) {
+        ReportMisuse(device, TESSERA_MISUSE_unmap_not_mapped, command, memory);
+    }
+    slot.owner_flags = kSlotEverMapped;
 }
 
 // Spec: vkMapMemory; VUID-vkMapMemory-memory-00678 to -00683. Returns VK_ERROR_MEMORY_MAP_FAILED
@@ -137,20 +157,21 @@ UnmapMemory2(VkDevice device, const late::MemoryUnmapInfo* pMemoryUnmapInfo) noe
 VkMappedMemoryRange TranslateRange(const Device& device, const Slot& slot,
                                    const VkMappedMemoryRange& range) noexcept {
     const uint64_t atom = device.atom_bytes();
-    const uint64_t limit = slot.place.size_bytes;
+    const uint64_t limit = slot.SizeBytes();
     const uint64_t begin = std::min(range.offset, limit);
     uint64_t end = limit;
     if (range.size != VK_WHOLE_SIZE) {
         end = begin + std::min(range.size, limit - begin);
-    } else if (slot.mapped) {
+    } else if ((slot.owner_flags & kSlotMapped) != 0) {
         // Spec: VK_WHOLE_SIZE reaches to the end of the current mapping.
-        end = std::clamp(slot.map_offset_bytes + slot.map_size_bytes, begin, limit);
+        const MapRange map = MappedPart(device, range.memory, slot);
+        end = std::clamp(map.offset + map.size, begin, limit);
     }
     const uint64_t first = begin - begin % atom;
     const uint64_t last = std::min((end + atom - 1) / atom * atom, limit);
     VkMappedMemoryRange translated = range;
-    translated.memory = MakeHandle(slot.place.handle);
-    translated.offset = slot.place.offset_bytes + first;
+    translated.memory = MakeHandle(slot.Handle());
+    translated.offset = slot.OffsetBytes() + first;
     translated.size = end > begin ? last - first : 0;
     return translated;
 }
@@ -158,13 +179,14 @@ VkMappedMemoryRange TranslateRange(const Device& device, const Slot& slot,
 // Reports a range of a slot that is not mapped. Whole atoms around the mapping are nobody's loss.
 void CheckRange(Device& device, const char* command, const Slot& slot,
                 const VkMappedMemoryRange& range) noexcept {
-    if (!slot.mapped) {
+    if ((slot.owner_flags & kSlotMapped) == 0) {
         ReportMisuse(device, TESSERA_MISUSE_flush_not_mapped, command, range.memory);
         return;
     }
     const uint64_t atom = device.atom_bytes();
-    const uint64_t begin = slot.map_offset_bytes - slot.map_offset_bytes % atom;
-    const uint64_t map_end = slot.map_offset_bytes + slot.map_size_bytes;
+    const MapRange map = MappedPart(device, range.memory, slot);
+    const uint64_t begin = map.offset - map.offset % atom;
+    const uint64_t map_end = map.offset + map.size;
     const uint64_t end = (map_end + atom - 1) / atom * atom;
     if (range.offset < begin || range.offset > end ||
         (range.size != VK_WHOLE_SIZE && range.size > end - range.offset)) {

@@ -35,12 +35,12 @@ void LookAtDevice(Device& device, void* context) {
     if (device.instance != search.instance) return;
     // Of a device whose allocations the layer does not see, any handle may be the driver's.
     search.is_drivers |= !device.NeedsHooks();
-    const SlotTable::Found found = device.slots.Find(search.memory);
+    const SlotTable::Found found = device.Find(search.memory);
     search.is_drivers |= found.kind == SlotTable::Kind::kForeign;
     if (found.kind != SlotTable::Kind::kLive) return;
     search.is_live = true;
-    if (found.slot->state.load(std::memory_order_acquire) == SlotState::kPinned) {
-        search.block = MakeHandle(found.slot->place.handle);
+    if (StateOf(*found.slot) == SlotState::kPinned) {
+        search.block = MakeHandle(found.slot->Handle());
     }
 }
 

@@ -32,7 +32,7 @@ VKAPI_ATTR void VKAPI_CALL GetDeviceMemoryCommitment(
     *pCommittedMemoryInBytes = 0;
     if (found.kind == SlotTable::Kind::kStale) return;
     ReportMisuse(d, TESSERA_MISUSE_wrong_use, "vkGetDeviceMemoryCommitment", memory);
-    *pCommittedMemoryInBytes = found.slot->requested_bytes;
+    *pCommittedMemoryInBytes = found.slot->RequestedBytes();
 }
 
 // Spec: vkGetDeviceMemoryOpaqueCaptureAddress. Memory that must be reproducible is never pooled;
@@ -53,8 +53,8 @@ VKAPI_ATTR uint64_t VKAPI_CALL GetDeviceMemoryOpaqueCaptureAddress(
                     "an opaque capture address was asked of pooled memory: a replay may "
                     "not find it again");
         Pin(d, *found.slot);
-        info.memory = MakeHandle(found.slot->place.handle);
-        base = found.slot->place.offset_bytes;
+        info.memory = MakeHandle(found.slot->Handle());
+        base = found.slot->OffsetBytes();
     }
     DriverCall driver_timer(d, TESSERA_CALL_vkGetDeviceMemoryOpaqueCaptureAddress);
     return base + (d.dt.*kDown)(device, &info);

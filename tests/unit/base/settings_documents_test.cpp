@@ -38,6 +38,8 @@ std::string ManifestType(SettingKind kind) {
             return "BOOL";
         case SettingKind::kBytes:
             return "STRING";
+        case SettingKind::kNumber:
+            return "INT";
         case SettingKind::kFile:
             return "SAVE_FILE";
     }
@@ -46,6 +48,7 @@ std::string ManifestType(SettingKind kind) {
 
 json ManifestDefault(const SettingInfo& info) {
     if (info.kind == SettingKind::kSwitch) return info.initial == "on";
+    if (info.kind == SettingKind::kNumber) return std::stoull(std::string(info.initial));
     return std::string(info.initial);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The channel's ABI: what version 1 lays where. A test that fails here means a new version.
+// The channel's ABI: what version 2 lays where. A test that fails here means a new version.
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -53,7 +53,7 @@ TEST(ChannelAbi, HeaderFieldsLieWhereVersion1PutsThem) {
 }
 
 TEST(ChannelAbi, DeviceFieldsLieWhereVersion1PutsThem) {
-    EXPECT_EQ(sizeof(tessera_device_record), 99968u);
+    EXPECT_EQ(sizeof(tessera_device_record), 108160u);
     EXPECT_EQ(offsetof(tessera_device_record, state), 0u);
     EXPECT_EQ(offsetof(tessera_device_record, id), 8u);
     EXPECT_EQ(offsetof(tessera_device_record, mode), 16u);
@@ -70,8 +70,10 @@ TEST(ChannelAbi, DeviceFieldsLieWhereVersion1PutsThem) {
     EXPECT_EQ(offsetof(tessera_device_record, heaps), 768u);
     EXPECT_EQ(offsetof(tessera_device_record, types), 1408u);
     EXPECT_EQ(offsetof(tessera_device_record, totals), 1920u);
-    EXPECT_EQ(offsetof(tessera_device_record, calls), 32384u);
-    EXPECT_EQ(offsetof(tessera_device_record, driver_calls), 66176u);
+    EXPECT_EQ(offsetof(tessera_device_record, shards), 32384u);
+    EXPECT_EQ(offsetof(tessera_device_record, calls), 40576u);
+    EXPECT_EQ(offsetof(tessera_device_record, driver_calls), 74368u);
+    EXPECT_EQ(sizeof(tessera_shard_counters), 64u);
     EXPECT_EQ(offsetof(tessera_type_totals, app), 32u);
     EXPECT_EQ(offsetof(tessera_type_totals, driver), 80u);
     EXPECT_EQ(offsetof(tessera_type_totals, pooled), 128u);

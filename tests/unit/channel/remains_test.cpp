@@ -66,7 +66,7 @@ TEST_F(ChannelRemains, ASegmentThatIsNotAsWeLeaveItIsReplaced) {
         uint64_t value;
     } const damages[] = {
         {"magic", offsetof(tessera_channel_header, magic), 1},
-        {"version and header size", offsetof(tessera_channel_header, abi_version), 2},
+        {"version and header size", offsetof(tessera_channel_header, abi_version), 3},
         {"record size", offsetof(tessera_channel_header, record_bytes), 8},
         {"segment size", offsetof(tessera_channel_header, segment_bytes), 1 << 20},
         {"huge segment", offsetof(tessera_channel_header, segment_bytes), ~uint64_t{0}},

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -63,6 +65,13 @@ class FakeSource final : public BlockSource {
         destroyed.push_back(memory.size_bytes);
     }
 
+    tessera_shard_counters* AddCounters(uint32_t) noexcept override {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return used_lines_ < lines.size() ? &lines[used_lines_++] : nullptr;
+    }
+    void WantService() noexcept override { ++service_wanted; }
+    uint64_t NowMs() noexcept override { return now_ms; }
+
     // Makes each CreateBlock from now on wait until OpenGate.
     void CloseGate() {
         const std::lock_guard<std::mutex> lock(mutex_);
@@ -87,6 +96,9 @@ class FakeSource final : public BlockSource {
     uint64_t capacity_bytes = UINT64_MAX;  // kOutOfMemory beyond it
     size_t most_objects = SIZE_MAX;        // kObjectLimit beyond it
     bool host_visible = false;
+    std::array<tessera_shard_counters, 8> lines{};  // the first is the pool's from its beginning
+    std::atomic<uint64_t> service_wanted = 0;
+    std::atomic<uint64_t> now_ms = 1;
     std::vector<uint64_t> asked;      // the size of each CreateBlock
     std::vector<uint64_t> destroyed;  // the size of each DestroyBlock
     std::map<uint64_t, Made> live;    // by handle
@@ -109,6 +121,7 @@ class FakeSource final : public BlockSource {
     bool closed_ = false;
     int waiting_ = 0;
     uint64_t last_handle_ = 0;
+    size_t used_lines_ = 1;
 };
 
 }  // namespace tessera::pool

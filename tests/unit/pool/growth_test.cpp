@@ -32,35 +32,46 @@ TEST(BlockSizes, StayWithinWhatUnitsCount) {
 }
 
 TEST(NextBlockBytes, StartsWithTheSmallest) {
-    EXPECT_EQ(NextBlockBytes(kSizes, 0, 256), kMi);
-    EXPECT_EQ(NextBlockBytes(kSizes, 0, kMi), kMi);
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 0, 256), kMi);
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 0, kMi), kMi);
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 64 * kMi, 256), kMi);
 }
 
-TEST(NextBlockBytes, IsThePowerOfTwoThatHoldsWhatIsLive) {
-    EXPECT_EQ(NextBlockBytes(kSizes, kMi, 256), 2 * kMi);
-    EXPECT_EQ(NextBlockBytes(kSizes, 5 * kMi, kMi), 8 * kMi);
-    EXPECT_EQ(NextBlockBytes(kSizes, 16 * kMi - 256, 256), 16 * kMi);
+TEST(NextBlockBytes, IsAShareOfWhatIsLive) {
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 128 * kMi, 256), 2 * kMi);
+    EXPECT_EQ(NextBlockBytes(kSizes, 4, 12 * kMi, 256), 3 * kMi);
+}
+
+TEST(NextBlockBytes, IsAWholeNumberOfGrains) {
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 100 * kMi, 256) % (64 * kKi), 0u);
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 0, kMi + 256), kMi + 64 * kKi);
+}
+
+TEST(NextBlockBytes, HasRoomForFourIfThatIsASixteenthOfWhatIsLive) {
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 0, 5 * kMi), 5 * kMi) << "no room for what may not come";
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 16 * kMi, 5 * kMi), 6 * kMi);
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 1024 * kMi, 5 * kMi), 20 * kMi);
 }
 
 TEST(NextBlockBytes, StopsAtTheLargest) {
-    EXPECT_EQ(NextBlockBytes(kSizes, 1000 * kMi, 256), 64 * kMi);
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 10000 * kMi, 256), 64 * kMi);
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 10000 * kMi, 40 * kMi), 64 * kMi);
 }
 
 TEST(NextBlockBytes, HoldsTheRequestEvenBeyondTheLargest) {
-    EXPECT_EQ(NextBlockBytes(kSizes, 0, 10 * kMi), 16 * kMi);
-    EXPECT_EQ(NextBlockBytes(kSizes, 0, 64 * kMi + 256), 64 * kMi + 256);
-    EXPECT_EQ(NextBlockBytes(kSizes, 0, Units::kMostBytes), Units::kMostBytes);
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 0, 64 * kMi + 256), 64 * kMi + 256);
+    EXPECT_EQ(NextBlockBytes(kSizes, 64, 0, Units::kMostBytes), Units::kMostBytes);
 }
 
-TEST(NextBlockBytes, ReachesSixtyFourMebibytesWithinEightBlocksAndNeverMoreThanDoubles) {
+TEST(NextBlockBytes, AddsLittleToWhatIsLiveOnceTheFirstBlocksAreFull) {
     uint64_t live = 0;
     int blocks = 0;
-    for (uint64_t capacity = 0; live < 64 * kMi; ++blocks) {
-        capacity += NextBlockBytes(kSizes, live, 256);
-        EXPECT_LE(capacity, std::max(2 * (live + 256) + kMi, kMi)) << "live " << live;
+    for (uint64_t capacity = 0; live < 1024 * kMi; ++blocks) {
+        capacity += NextBlockBytes(kSizes, 64, live, 256);
+        EXPECT_LE(capacity, std::max(live + kMi, live + live / 64 + 64 * kKi)) << "live " << live;
         live = capacity;
     }
-    EXPECT_LE(blocks, 8);
+    EXPECT_LE(blocks, 64 + 64 * 3) << "a logarithm: 64 of the least size, then e-folds of 64";
 }
 
 TEST(SmallerBlockBytes, HalvesDownToTheSmallestAndThenGivesUp) {

@@ -22,25 +22,46 @@ inline constexpr uint64_t kMi = uint64_t{1} << 20;
 inline constexpr uint64_t kGi = uint64_t{1} << 30;
 
 // A request of `bytes`, padded to whole units as the layer does it.
-inline Request Ask(uint64_t bytes, uint64_t alignment_bytes = 256, const ArenaKey& key = {}) {
+inline Request AskFor(uint64_t bytes, uint64_t alignment_bytes = 256, const ArenaKey& key = {}) {
     return Request{.requested_bytes = bytes,
                    .size_bytes = (bytes + 255) / 256 * 256,
                    .alignment_bytes = alignment_bytes,
                    .key = key};
 }
 
-// An allocation as the application sees it.
-struct Slot {
-    Placement placement;
+// Where a slot lies, in bytes.
+struct Placement {
+    uint64_t handle = 0;
+    std::byte* host = nullptr;
+    uint64_t offset_bytes = 0;
+    uint64_t size_bytes = 0;
+    bool reused = false;
+
+    static Placement Of(const Slot& slot) {
+        return {slot.Handle(), slot.Host(), slot.OffsetBytes(), slot.SizeBytes(),
+                slot.reused != 0};
+    }
+};
+
+// An allocation as its owner has it.
+struct Held {
+    SlotRef ref;
+    Placement placement;  // when it was made
     uint64_t bytes = 0;
 };
 
 class PoolTest : public testing::Test {
  protected:
-    // 1 MiB first blocks, at most 16 MiB, and no empty block kept, unless a test says otherwise.
+    // 1 MiB first blocks, at most 16 MiB, as large as what is live, and no empty block kept, unless a
+    // test says otherwise.
     void Open(PoolLimits limits = {
                   .min_block_bytes = kMi, .max_block_bytes = 16 * kMi, .idle_bytes = 0}) {
-        pool_ = std::make_unique<TypePool>(FakeSource::kType, limits, source_, totals_);
+        limits.growth_share = 1;
+        OpenAs(limits);
+    }
+    void OpenAs(const PoolLimits& limits) {
+        pool_ = std::make_unique<TypePool>(FakeSource::kType, limits, table_, source_, record_,
+                                           source_.lines[0]);
     }
 
     TypePool& pool() {
@@ -48,48 +69,86 @@ class PoolTest : public testing::Test {
         return *pool_;
     }
 
-    PlaceStatus TryAllocate(const Request& request, Slot* slot) {
-        const PlaceStatus status = pool().Allocate(request, &slot->placement);
-        slot->bytes = request.requested_bytes;
+    // What a reader of the record would make of it.
+    tessera_type_totals Totals() const {
+        tessera_type_totals totals = record_;
+        for (const tessera_shard_counters& line : source_.lines)
+            tessera_add_shard(&totals, &line);
+        return totals;
+    }
+
+    PlaceStatus TryAllocate(const Request& request, Held* held) {
+        const PlaceStatus status = pool().Allocate(request, &held->ref);
+        if (status == PlaceStatus::kOk) {
+            held->placement = Placement::Of(*held->ref.slot);
+            EXPECT_EQ(held->ref.slot->RequestedBytes(), request.requested_bytes);
+            EXPECT_TRUE(table_.IsLive(held->ref.name));
+        }
+        held->bytes = request.requested_bytes;
         EXPECT_TRUE(pool().CheckInvariants());
         return status;
     }
 
-    Slot Allocate(const Request& request) {
-        Slot slot;
-        EXPECT_EQ(TryAllocate(request, &slot), PlaceStatus::kOk);
-        return slot;
+    Held Allocate(const Request& request) {
+        Held held;
+        EXPECT_EQ(TryAllocate(request, &held), PlaceStatus::kOk);
+        return held;
     }
-    Slot Allocate(uint64_t bytes) { return Allocate(Ask(bytes)); }
+    Held Allocate(uint64_t bytes) { return Allocate(AskFor(bytes)); }
 
-    void Free(const Slot& slot) {
-        pool().Free(slot.placement, slot.bytes);
+    void Free(const Held& held) {
+        SlotTable::Retire(*held.ref.slot);
+        pool().Free(*held.ref.slot, SlotTable::IdIn(held.ref.name));
         EXPECT_TRUE(pool().CheckInvariants());
     }
-    void Free(const std::vector<Slot>& slots) {
-        for (const Slot& slot : slots)
-            Free(slot);
+    void Free(const std::vector<Held>& all) {
+        for (const Held& held : all)
+            Free(held);
+    }
+
+    // The same without a look at the invariants, which takes as long as there are slots.
+    PlaceStatus Quick(const Request& request, Held* held) {
+        held->bytes = request.requested_bytes;
+        return pool_->Allocate(request, &held->ref);
+    }
+    void FreeQuick(const Held& held) {
+        SlotTable::Retire(*held.ref.slot);
+        pool_->Free(*held.ref.slot, SlotTable::IdIn(held.ref.name));
+    }
+
+    // For a test that begins anew. Requires: the pool is gone.
+    void Forget() {
+        record_ = {};
+        source_.lines = {};
+    }
+
+    PlaceStatus Move(Held& held, const Request& request) {
+        const PlaceStatus status = pool().Move(*held.ref.slot, request);
+        held.placement = Placement::Of(*held.ref.slot);
+        EXPECT_TRUE(pool().CheckInvariants());
+        return status;
     }
 
     // Fills the blocks that exist with slots of `bytes`, until the next one would need a block.
-    std::vector<Slot> FillBlocks(uint64_t bytes) {
-        std::vector<Slot> slots;
-        while (totals_.pooled.largest_free_bytes >= bytes)
+    std::vector<Held> FillBlocks(uint64_t bytes) {
+        std::vector<Held> slots;
+        while (Totals().pooled.largest_free_bytes >= bytes)
             slots.push_back(Allocate(bytes));
         return slots;
     }
 
     void TearDown() override {
         if (pool_ == nullptr) return;
-        EXPECT_EQ(totals_.pooled.live, 0u) << "the test left slots behind";
-        EXPECT_EQ(totals_.pooled.free_bytes, totals_.pooled.block_bytes);
+        EXPECT_EQ(Totals().pooled.live, 0u) << "the test left slots behind";
+        EXPECT_EQ(Totals().pooled.free_bytes, Totals().pooled.block_bytes);
         pool_.reset();
-        EXPECT_EQ(totals_.pooled.blocks, 0u);
+        EXPECT_EQ(Totals().pooled.blocks, 0u);
         EXPECT_TRUE(source_.live.empty());
     }
 
     FakeSource source_;
-    tessera_type_totals totals_{};
+    SlotTable table_;
+    tessera_type_totals record_{};
     std::unique_ptr<TypePool> pool_;
 };
 

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <memory>
@@ -46,6 +47,13 @@ class MapSource final : public BlockSource {
         --live;
     }
 
+    tessera_shard_counters* AddCounters(uint32_t) noexcept override {
+        const size_t line = ++last_line;
+        return line < lines.size() ? &lines[line] : nullptr;
+    }
+
+    std::array<tessera_shard_counters, 16> lines{};
+    std::atomic<size_t> last_line = 0;
     std::atomic<uint64_t> calls = 0;
     std::atomic<int64_t> live = 0;
     std::atomic<uint64_t> marked_at_end = 0;
@@ -60,7 +68,7 @@ class Worker {
         for (uint64_t i = 0; i < operations; ++i) {
             const uint32_t dice = Below(1000);
             const bool growing = i / 2000 % 2 == 0;
-            if (slots_.empty() || dice < (growing ? 600u : 350u)) {
+            if (held_.empty() || dice < (growing ? 600u : 350u)) {
                 Allocate();
             } else if (dice < 960) {
                 Free();
@@ -71,7 +79,7 @@ class Worker {
             }
             if (i % 4096 == 0) faults += !pool_.CheckInvariants();
         }
-        while (!slots_.empty())
+        while (!held_.empty())
             Free();
     }
 
@@ -79,8 +87,8 @@ class Worker {
     uint64_t placed = 0;
 
  private:
-    struct Slot {
-        Placement placement;
+    struct Held {
+        SlotRef ref;
         Request request;
     };
 
@@ -95,51 +103,52 @@ class Worker {
     }
 
     // Sets each unit of the range to `mark`, and counts it as a fault if it was that before.
-    void Mark(const Placement& placement, uint8_t mark) {
-        Map& map = *reinterpret_cast<Map*>(placement.handle);
-        const uint64_t first = placement.offset_bytes / kUnitBytes;
-        for (uint64_t unit = first; unit < first + placement.size_bytes / kUnitBytes; ++unit)
+    void Mark(const Slot& slot, uint8_t mark) {
+        Map& map = *reinterpret_cast<Map*>(slot.Handle());
+        const uint64_t first = slot.OffsetBytes() / kUnitBytes;
+        for (uint64_t unit = first; unit < first + slot.SizeBytes() / kUnitBytes; ++unit)
             faults += map.units.at(unit).exchange(mark, std::memory_order_relaxed) == mark;
     }
 
     void Allocate() {
-        Slot slot{.placement = {}, .request = NewRequest()};
-        if (pool_.Allocate(slot.request, &slot.placement) != PlaceStatus::kOk) return;
+        Held held{.ref = {}, .request = NewRequest()};
+        if (pool_.Allocate(held.request, &held.ref) != PlaceStatus::kOk) return;
         ++placed;
-        Check(slot);
-        Mark(slot.placement, 1);
-        slots_.push_back(slot);
+        Check(held);
+        Mark(*held.ref.slot, 1);
+        held_.push_back(held);
     }
 
-    void Check(const Slot& slot) {
-        faults += slot.placement.offset_bytes % slot.request.alignment_bytes != 0;
-        faults += slot.placement.size_bytes < slot.request.size_bytes;
+    void Check(const Held& held) {
+        faults += held.ref.slot->OffsetBytes() % held.request.alignment_bytes != 0;
+        faults += held.ref.slot->SizeBytes() < held.request.size_bytes;
+        faults += held.ref.slot->RequestedBytes() != held.request.requested_bytes;
     }
 
     void Free() {
-        std::swap(slots_[Below(static_cast<uint32_t>(slots_.size()))], slots_.back());
-        const Slot& slot = slots_.back();
-        Mark(slot.placement, 0);
-        pool_.Free(slot.placement, slot.request.requested_bytes);
-        slots_.pop_back();
+        std::swap(held_[Below(static_cast<uint32_t>(held_.size()))], held_.back());
+        const Held& held = held_.back();
+        Mark(*held.ref.slot, 0);
+        SlotTable::Retire(*held.ref.slot);
+        pool_.Free(*held.ref.slot, SlotTable::IdIn(held.ref.name));
+        held_.pop_back();
     }
 
     void Move() {
-        Slot& slot = slots_[Below(static_cast<uint32_t>(slots_.size()))];
-        slot.request.alignment_bytes = kUnitBytes << Below(8);
+        Held& held = held_[Below(static_cast<uint32_t>(held_.size()))];
+        held.request.alignment_bytes = kUnitBytes << Below(8);
         // Its place may be given away before Move returns, so the mark goes first.
-        Mark(slot.placement, 0);
-        const Placement from = slot.placement;
-        if (pool_.Move(from, slot.request, &slot.placement) == PlaceStatus::kOk)
-            Check(slot);
+        Mark(*held.ref.slot, 0);
+        if (pool_.Move(*held.ref.slot, held.request) == PlaceStatus::kOk)
+            Check(held);
         else
-            slot.request.alignment_bytes = kUnitBytes;
-        Mark(slot.placement, 1);
+            held.request.alignment_bytes = kUnitBytes;
+        Mark(*held.ref.slot, 1);
     }
 
     TypePool& pool_;
     std::mt19937 random_;
-    std::vector<Slot> slots_;
+    std::vector<Held> held_;
 };
 
 TEST(PoolStress, NeverGivesTheSamePlaceToTwoThreads) {
@@ -148,11 +157,15 @@ TEST(PoolStress, NeverGivesTheSamePlaceToTwoThreads) {
     constexpr uint32_t kThreads = 8;
 
     MapSource source;
-    tessera_type_totals totals{};
+    SlotTable table;
+    tessera_type_totals record{};
     {
-        TypePool pool(
-            0, {.min_block_bytes = 1 << 18, .max_block_bytes = 1 << 22, .idle_bytes = 1 << 22},
-            source, totals);
+        TypePool pool(0,
+                      {.min_block_bytes = 1 << 18,
+                       .max_block_bytes = 1 << 22,
+                       .idle_bytes = 1 << 22,
+                       .max_shards = kThreads},
+                      table, source, record, source.lines[0]);
         std::vector<Worker> workers;
         for (uint32_t i = 0; i < kThreads; ++i)
             workers.emplace_back(pool, i + 1);
@@ -168,13 +181,14 @@ TEST(PoolStress, NeverGivesTheSamePlaceToTwoThreads) {
             placed += worker.placed;
         }
         EXPECT_TRUE(pool.CheckInvariants());
+        const tessera_type_totals totals = pool.Totals();
         EXPECT_EQ(totals.pooled.live, 0u);
         EXPECT_EQ(totals.app.allocations, placed);
         EXPECT_EQ(totals.app.frees, placed);
         EXPECT_GT(placed, operations / 4);
         pool.ReleaseEmptyBlocks();
         EXPECT_EQ(source.live, 0);
-        EXPECT_EQ(totals.driver.failed + totals.driver.allocations, source.calls);
+        EXPECT_EQ(record.driver.failed + record.driver.allocations, source.calls);
     }
     EXPECT_EQ(source.marked_at_end, 0u);
 }

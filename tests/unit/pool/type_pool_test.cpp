@@ -15,7 +15,7 @@ namespace tessera::pool {
 namespace {
 
 TEST_F(PoolTest, PlacesTheFirstSlotInABlockOfTheFirstSize) {
-    const Slot slot = Allocate(1000);
+    const Held slot = Allocate(1000);
     EXPECT_EQ(source_.asked, std::vector<uint64_t>{kMi});
     EXPECT_EQ(slot.placement.offset_bytes, 0u);
     EXPECT_EQ(slot.placement.size_bytes, 1024u);
@@ -26,8 +26,8 @@ TEST_F(PoolTest, PlacesTheFirstSlotInABlockOfTheFirstSize) {
 
 TEST_F(PoolTest, PointsIntoTheMappingOfTheBlock) {
     source_.host_visible = true;
-    const Slot first = Allocate(1000);
-    const Slot second = Allocate(1000);
+    const Held first = Allocate(1000);
+    const Held second = Allocate(1000);
     std::byte* const block = source_.live.begin()->second.memory.host;
     EXPECT_EQ(first.placement.host, block + first.placement.offset_bytes);
     EXPECT_EQ(second.placement.host, block + second.placement.offset_bytes);
@@ -37,16 +37,16 @@ TEST_F(PoolTest, PointsIntoTheMappingOfTheBlock) {
 }
 
 TEST_F(PoolTest, ServesManySlotsFromOneBlockAndMergesThemBack) {
-    const std::vector<Slot> slots = [&] {
-        std::vector<Slot> made{Allocate(700)};
-        for (const Slot& slot : FillBlocks(700))
+    const std::vector<Held> slots = [&] {
+        std::vector<Held> made{Allocate(700)};
+        for (const Held& slot : FillBlocks(700))
             made.push_back(slot);
         return made;
     }();
     EXPECT_EQ(slots.size(), kMi / 768);
     EXPECT_EQ(source_.asked.size(), 1u);
     std::set<uint64_t> offsets;
-    for (const Slot& slot : slots)
+    for (const Held& slot : slots)
         offsets.insert(slot.placement.offset_bytes);
     EXPECT_EQ(offsets.size(), slots.size());
     Free(slots);
@@ -54,11 +54,11 @@ TEST_F(PoolTest, ServesManySlotsFromOneBlockAndMergesThemBack) {
 }
 
 TEST_F(PoolTest, UsesAFreedPlaceAtOnce) {
-    const Slot keep = Allocate(256);
-    const Slot freed = Allocate(4096);
-    const Slot wall = Allocate(256);
+    const Held keep = Allocate(256);
+    const Held freed = Allocate(4096);
+    const Held wall = Allocate(256);
     Free(freed);
-    const Slot again = Allocate(4096);
+    const Held again = Allocate(4096);
     EXPECT_EQ(again.placement.offset_bytes, freed.placement.offset_bytes);
     Free(keep);
     Free(again);
@@ -66,31 +66,31 @@ TEST_F(PoolTest, UsesAFreedPlaceAtOnce) {
 }
 
 TEST_F(PoolTest, TellsWhatWasHandedOutBefore) {
-    const Slot first = Allocate(4096);
-    const Slot second = Allocate(4096);
+    const Held first = Allocate(4096);
+    const Held second = Allocate(4096);
     EXPECT_FALSE(first.placement.reused);
     EXPECT_FALSE(second.placement.reused);
     Free(first);
-    const Slot smaller = Allocate(256);
+    const Held smaller = Allocate(256);
     EXPECT_TRUE(smaller.placement.reused);
-    const Slot larger = Allocate(8192);  // behind everything
+    const Held larger = Allocate(8192);  // behind everything
     EXPECT_FALSE(larger.placement.reused);
     Free(larger);
-    const Slot beyond = Allocate(16384);  // begins in what was used, and ends beyond
+    const Held beyond = Allocate(16384);  // begins in what was used, and ends beyond
     EXPECT_TRUE(beyond.placement.reused);
-    for (const Slot& slot : {second, smaller, beyond})
+    for (const Held& slot : {second, smaller, beyond})
         Free(slot);
     // A block from the driver is fresh, whatever one before it held.
     pool_->ReleaseEmptyBlocks();
-    const Slot fresh = Allocate(4096);
+    const Held fresh = Allocate(4096);
     EXPECT_FALSE(fresh.placement.reused);
     Free(fresh);
 }
 
 TEST_F(PoolTest, HonoursAlignments) {
-    const Slot first = Allocate(256);
+    const Held first = Allocate(256);
     for (const uint64_t alignment : {256u, 1024u, 4096u, 65536u, 262144u}) {
-        const Slot slot = Allocate(Ask(300, alignment));
+        const Held slot = Allocate(AskFor(300, alignment));
         EXPECT_EQ(slot.placement.offset_bytes % alignment, 0u);
         Free(slot);
     }
@@ -99,16 +99,16 @@ TEST_F(PoolTest, HonoursAlignments) {
 }
 
 TEST_F(PoolTest, TreatsAnAlignmentBelowOneUnitAsOneUnit) {
-    const Slot none = Allocate(Ask(300, 0));
-    const Slot small = Allocate(Ask(300, 64));
+    const Held none = Allocate(AskFor(300, 0));
+    const Held small = Allocate(AskFor(300, 64));
     EXPECT_EQ(small.placement.offset_bytes % 256, 0u);
     Free(none);
     Free(small);
 }
 
 TEST_F(PoolTest, ServesAnAlignmentLargerThanAnyBlockAtTheStartOfBlocks) {
-    const Slot first = Allocate(Ask(256, kGi));
-    const Slot second = Allocate(Ask(256, kGi));
+    const Held first = Allocate(AskFor(256, kGi));
+    const Held second = Allocate(AskFor(256, kGi));
     EXPECT_EQ(first.placement.offset_bytes, 0u);
     EXPECT_EQ(second.placement.offset_bytes, 0u);
     EXPECT_NE(first.placement.handle, second.placement.handle);
@@ -117,7 +117,7 @@ TEST_F(PoolTest, ServesAnAlignmentLargerThanAnyBlockAtTheStartOfBlocks) {
 }
 
 TEST_F(PoolTest, RefusesWhatIsNoSizeOrNoAlignment) {
-    Slot slot;
+    Held slot;
     constexpr uint64_t kHuge = std::numeric_limits<uint64_t>::max();
     for (const Request& bad : {
              Request{.requested_bytes = 0, .size_bytes = 0, .alignment_bytes = 256, .key = {}},
@@ -140,19 +140,19 @@ TEST_F(PoolTest, RefusesWhatIsNoSizeOrNoAlignment) {
         EXPECT_EQ(TryAllocate(bad, &slot), PlaceStatus::kNoBlock);
     }
     EXPECT_TRUE(source_.asked.empty()) << "no call of the driver for what it cannot mean";
-    EXPECT_EQ(totals_.app.allocations, 0u);
-    EXPECT_EQ(totals_.app.failed, 0u);
+    EXPECT_EQ(Totals().app.allocations, 0u);
+    EXPECT_EQ(Totals().app.failed, 0u);
 }
 
 TEST_F(PoolTest, GivesARequestBeyondTheLargestBlockOneOfItsOwnSize) {
-    const Slot slot = Allocate(100 * kMi + 1);
+    const Held slot = Allocate(100 * kMi + 1);
     EXPECT_EQ(source_.asked, std::vector<uint64_t>{100 * kMi + 256});
     Free(slot);
     EXPECT_EQ(source_.live.size(), 0u);
 }
 
 TEST_F(PoolTest, ServesTheLargestSizeThatUnitsCount) {
-    const Slot slot = Allocate(Units::kMostBytes);
+    const Held slot = Allocate(Units::kMostBytes);
     EXPECT_EQ(source_.asked, std::vector<uint64_t>{Units::kMostBytes});
     Free(slot);
 }
@@ -165,10 +165,10 @@ TEST_F(PoolTest, KeepsSlotsOfDifferentKeysInDifferentBlocks) {
         {.kind = Kind::kLinear},
         {.allocate_flags = 2, .priority_quarters = 4, .kind = Kind::kLinear},
     };
-    std::vector<Slot> slots;
+    std::vector<Held> slots;
     for (int round = 0; round < 3; ++round) {
         for (const ArenaKey& key : keys)
-            slots.push_back(Allocate(Ask(500, 256, key)));
+            slots.push_back(Allocate(AskFor(500, 256, key)));
     }
     EXPECT_EQ(source_.live.size(), std::size(keys));
     for (size_t i = 0; i < slots.size(); ++i) {
@@ -179,65 +179,62 @@ TEST_F(PoolTest, KeepsSlotsOfDifferentKeysInDifferentBlocks) {
 }
 
 TEST_F(PoolTest, MovesASlotWithoutCountingAnAllocation) {
-    const Slot filler = Allocate(256);
-    Slot slot = Allocate(5000);
+    const Held filler = Allocate(256);
+    Held slot = Allocate(5000);
     const uint64_t before = slot.placement.offset_bytes;
-    Placement moved;
-    EXPECT_EQ(pool().Move(slot.placement, Ask(5000, 65536), &moved), PlaceStatus::kOk);
-    EXPECT_TRUE(pool().CheckInvariants());
-    EXPECT_EQ(moved.offset_bytes % 65536, 0u);
-    EXPECT_NE(moved.offset_bytes, before);
-    EXPECT_EQ(totals_.moved_slots, 1u);
-    EXPECT_EQ(totals_.app.allocations, 2u);
-    EXPECT_EQ(totals_.app.frees, 0u);
-    EXPECT_EQ(totals_.pooled.allocations, 2u);
-    EXPECT_EQ(totals_.pooled.live_bytes, 5256u);
-    const Slot reuse = Allocate(5000);
+    EXPECT_EQ(Move(slot, AskFor(5000, 65536)), PlaceStatus::kOk);
+    EXPECT_EQ(slot.placement.offset_bytes % 65536, 0u);
+    EXPECT_NE(slot.placement.offset_bytes, before);
+    EXPECT_TRUE(table_.IsLive(slot.ref.name)) << "its name stays";
+    EXPECT_EQ(Totals().moved_slots, 1u);
+    EXPECT_EQ(Totals().app.allocations, 2u);
+    EXPECT_EQ(Totals().app.frees, 0u);
+    EXPECT_EQ(Totals().pooled.allocations, 2u);
+    EXPECT_EQ(Totals().pooled.live_bytes, 5256u);
+    const Held reuse = Allocate(5000);
     EXPECT_EQ(reuse.placement.offset_bytes, before) << "its old place is free again";
-    slot.placement = moved;
     Free(slot);
     Free(filler);
     Free(reuse);
 }
 
-TEST_F(PoolTest, MovesASlotOntoItsOwnRecordAndIntoAnotherArena) {
-    Slot slot = Allocate(5000);
-    const Request request = Ask(5000, 256, {.kind = Kind::kLinear});
-    EXPECT_EQ(pool().Move(slot.placement, request, &slot.placement), PlaceStatus::kOk);
-    EXPECT_TRUE(pool().CheckInvariants());
+TEST_F(PoolTest, MovesASlotIntoAnotherArena) {
+    Held slot = Allocate(5000);
+    const Request request = AskFor(5000, 256, {.kind = Kind::kLinear});
+    EXPECT_EQ(Move(slot, request), PlaceStatus::kOk);
     EXPECT_EQ(source_.live.at(slot.placement.handle).key.kind, Kind::kLinear);
     EXPECT_EQ(source_.live.size(), 1u) << "the block that it left was empty and is given back";
     Free(slot);
 }
 
 TEST_F(PoolTest, LeavesASlotWhereItIsWhenItCannotMove) {
-    Slot slot = Allocate(5000);
+    Held slot = Allocate(5000);
     source_.capacity_bytes = source_.live_bytes;
-    Placement moved;
-    EXPECT_EQ(pool().Move(slot.placement, Ask(2 * kMi), &moved), PlaceStatus::kNoBlock);
-    EXPECT_EQ(pool().Move(slot.placement, Ask(0), &moved), PlaceStatus::kNoBlock);
-    EXPECT_TRUE(pool().CheckInvariants());
-    EXPECT_EQ(moved.block, nullptr);
-    EXPECT_EQ(totals_.moved_slots, 0u);
-    EXPECT_EQ(totals_.pooled.live, 1u);
+    const Placement before = slot.placement;
+    EXPECT_EQ(Move(slot, AskFor(2 * kMi)), PlaceStatus::kNoBlock);
+    EXPECT_EQ(Move(slot, AskFor(0)), PlaceStatus::kNoBlock);
+    EXPECT_EQ(slot.placement.handle, before.handle);
+    EXPECT_EQ(slot.placement.offset_bytes, before.offset_bytes);
+    EXPECT_EQ(Totals().moved_slots, 0u);
+    EXPECT_EQ(Totals().pooled.live, 1u);
     Free(slot);
 }
 
 TEST_F(PoolTest, GivesBlocksBackWithLiveSlotsInThemWhenItEnds) {
     Allocate(1000);
-    Allocate(Ask(1000, 256, {.allocate_flags = 2}));
+    Allocate(AskFor(1000, 256, {.allocate_flags = 2}));
     EXPECT_EQ(source_.live.size(), 2u);
     pool_.reset();
     EXPECT_EQ(source_.live.size(), 0u);
-    EXPECT_EQ(totals_.driver.live, 0u);
-    EXPECT_EQ(totals_.driver.frees, 2u);
-    EXPECT_EQ(totals_.pooled.blocks, 0u);
-    EXPECT_EQ(totals_.pooled.block_bytes, 0u);
-    EXPECT_EQ(totals_.app.live, 2u) << "the application never freed them, and that can be seen";
+    EXPECT_EQ(Totals().driver.live, 0u);
+    EXPECT_EQ(Totals().driver.frees, 2u);
+    EXPECT_EQ(Totals().pooled.blocks, 0u);
+    EXPECT_EQ(Totals().pooled.block_bytes, 0u);
+    EXPECT_EQ(Totals().app.live, 2u) << "the application never freed them, and that can be seen";
 }
 
 TEST_F(PoolTest, TellsWhatIsUnused) {
-    const Slot slot = Allocate(1000);
+    const Held slot = Allocate(1000);
     pool().CountPassThrough(TESSERA_REASON_dedicated, 5000);
     const Occupancy occupancy = pool().GetOccupancy();
     EXPECT_EQ(occupancy.app_live_bytes, 6000u);

@@ -29,7 +29,7 @@ class PoolThreadsTest : public PoolTest {
         Result* const result = results_.back().get();
         threads_.emplace_back([this, request, result] {
             result->thread_id = gettid();
-            result->status = pool_->Allocate(request, &result->slot.placement);
+            result->status = pool_->Allocate(request, &result->slot.ref);
             result->slot.bytes = request.requested_bytes;
         });
     }
@@ -81,7 +81,7 @@ class PoolThreadsTest : public PoolTest {
     struct Result {
         std::atomic<int> thread_id = 0;
         PlaceStatus status = PlaceStatus::kNoHostMemory;
-        Slot slot;
+        Held slot;
     };
     std::vector<std::unique_ptr<Result>> results_;
 
@@ -93,7 +93,7 @@ TEST_F(PoolThreadsTest, MakeOneBlockWhenAllRunOutTogether) {
     Open();
     source_.CloseGate();
     for (int i = 0; i < 8; ++i)
-        Start(Ask(1000));
+        Start(AskFor(1000));
     source_.AwaitCaller();
     LetThemWait();
     source_.OpenGate();
@@ -107,21 +107,21 @@ TEST_F(PoolThreadsTest, MakeFurtherBlocksOneByOneWhenOneIsNotEnough) {
     Open();
     source_.CloseGate();
     for (int i = 0; i < 8; ++i)
-        Start(Ask(700 * kKi));
+        Start(AskFor(300 * kKi));
     source_.AwaitCaller();
     LetThemWait();
     source_.OpenGate();
     Join();
     EXPECT_EQ(CountOf(PlaceStatus::kOk), 8u);
-    EXPECT_EQ(source_.asked, (Sizes{kMi, 2 * kMi, 4 * kMi}));
+    EXPECT_EQ(source_.asked.size(), 3u) << "each has room for three or more";
     FreeAll();
 }
 
 TEST_F(PoolThreadsTest, MakeBlocksOfDifferentArenasAtTheSameTime) {
     Open();
     source_.CloseGate();
-    Start(Ask(1000));
-    Start(Ask(1000, 256, {.kind = Kind::kLinear}));
+    Start(AskFor(1000));
+    Start(AskFor(1000, 256, {.kind = Kind::kLinear}));
     source_.AwaitCallers(2);
     source_.OpenGate();
     Join();
@@ -131,9 +131,9 @@ TEST_F(PoolThreadsTest, MakeBlocksOfDifferentArenasAtTheSameTime) {
 
 TEST_F(PoolThreadsTest, FreeAndAllocateWhileAnotherMakesABlock) {
     Open();
-    const Slot full = Allocate(kMi);
+    const Held full = Allocate(kMi);
     source_.CloseGate();
-    Start(Ask(2 * kMi));
+    Start(AskFor(2 * kMi));
     source_.AwaitCaller();
     Free(full);  // gives its block back, past the closed gate
     pool().CountPassThrough(TESSERA_REASON_external, 100);
@@ -148,14 +148,14 @@ TEST_F(PoolThreadsTest, FreeAndAllocateWhileAnotherMakesABlock) {
 
 TEST_F(PoolThreadsTest, TakeWhatWasFreedWhileTheyWaitedForABlockThatFailed) {
     Open({.min_block_bytes = kMi, .max_block_bytes = kMi, .idle_bytes = kMi});
-    const Slot full = Allocate(kMi);
+    const Held full = Allocate(kMi);
     source_.capacity_bytes = kMi;
     source_.CloseGate();
-    Start(Ask(kMi));
+    Start(AskFor(kMi));
     source_.AwaitCaller();
-    Start(Ask(kMi));
+    Start(AskFor(kMi));
     LetThemWait();
-    pool_->Free(full.placement, full.bytes);
+    FreeQuick(full);
     source_.OpenGate();
     Join();
     // The one that asks gives the empty block back to the driver and gets it anew; the other took
@@ -169,10 +169,10 @@ TEST_F(PoolThreadsTest, ShareOneRefusalInsteadOfAskingEach) {
     Open();
     source_.capacity_bytes = 0;
     source_.CloseGate();
-    Start(Ask(1000));
+    Start(AskFor(1000));
     source_.AwaitCaller();
     for (int i = 0; i < 7; ++i)
-        Start(Ask(1000));
+        Start(AskFor(1000));
     LetThemWait();
     source_.OpenGate();
     Join();
@@ -180,16 +180,16 @@ TEST_F(PoolThreadsTest, ShareOneRefusalInsteadOfAskingEach) {
     // Five sizes for the one that asked. A thread that came late asks once more, for the smallest;
     // they were not all late.
     EXPECT_LT(source_.asked.size(), 5u + 7u);
-    EXPECT_EQ(totals_.driver.failed, source_.asked.size());
+    EXPECT_EQ(Totals().driver.failed, source_.asked.size());
 }
 
 TEST_F(PoolThreadsTest, AskForThemselvesWhenTheyNeedLessThanWhatWasRefused) {
     Open();
     source_.capacity_bytes = 256 * kKi;
     source_.CloseGate();
-    Start(Ask(700 * kKi));
+    Start(AskFor(700 * kKi));
     source_.AwaitCaller();
-    Start(Ask(200 * kKi));
+    Start(AskFor(200 * kKi));
     LetThemWait();
     source_.OpenGate();
     Join();
@@ -202,9 +202,9 @@ TEST_F(PoolThreadsTest, ShareTheLimitOfObjectsAtAnySize) {
     Open();
     source_.most_objects = 0;
     source_.CloseGate();
-    Start(Ask(700 * kKi));
+    Start(AskFor(700 * kKi));
     source_.AwaitCaller();
-    Start(Ask(256));
+    Start(AskFor(256));
     LetThemWait();
     source_.OpenGate();
     Join();

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See helper.h. Everything that the thread needs is in one object that lives as long as it does;
+// what is global needs no destruction.
+
+#include "layer/vk/helper.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <new>
+
+#include "layer/base/clock.h"
+#include "layer/base/fork_guard.h"
+#include "layer/base/log.h"
+#include "layer/base/mutex.h"
+#include "layer/vk/device.h"
+
+namespace tessera {
+namespace {
+
+struct Worker {
+    pthread_t thread = {};
+    uint64_t epoch = 0;        // the process that it runs in
+    bool stop = false;         // and the rest: guarded by helper_mutex
+    Device* first = nullptr;   // linked through Device::next_helped
+    Device* busy = nullptr;    // which is being served, without the lock
+    CondVar wake;
+    CondVar served;
+};
+
+constinit Mutex helper_mutex;
+constinit Worker* worker ABSL_GUARDED_BY(helper_mutex) = nullptr;
+constinit bool exiting ABSL_GUARDED_BY(helper_mutex) = false;
+constinit bool exit_handled ABSL_GUARDED_BY(helper_mutex) = false;
+
+Device* FindDue(const Worker& self, uint64_t now_ms) noexcept
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
+    for (Device* device = self.first; device != nullptr; device = device->next_helped)
+        if (device->helper_due_ms <= now_ms) return device;
+    return nullptr;
+}
+
+uint64_t NextDue(const Worker& self) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
+    uint64_t due = pool::TypePool::kNever;
+    for (const Device* device = self.first; device != nullptr; device = device->next_helped)
+        due = std::min(due, device->helper_due_ms);
+    return due;
+}
+
+bool IsListed(const Worker& self, const Device* wanted) noexcept
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
+    for (const Device* device = self.first; device != nullptr; device = device->next_helped)
+        if (device == wanted) return true;
+    return false;
+}
+
+void* Work(void* argument) noexcept {
+    Worker& self = *static_cast<Worker*>(argument);
+    MutexLock lock(helper_mutex);
+    while (!self.stop) {
+        const uint64_t now_ms = CoarseMs();
+        Device* const device = FindDue(self, now_ms);
+        if (device == nullptr) {
+            const uint64_t due_ms = NextDue(self);
+            if (due_ms == pool::TypePool::kNever) {
+                self.wake.Wait(helper_mutex);
+            } else {
+                self.wake.WaitUntil(helper_mutex, std::chrono::steady_clock::now() +
+                                                      std::chrono::milliseconds(due_ms - now_ms));
+            }
+            continue;
+        }
+        device->helper_due_ms = pool::TypePool::kNever;
+        device->helper_wanted.store(false, std::memory_order_release);
+        self.busy = device;
+        helper_mutex.Unlock();
+        const uint64_t due_ms = device->Service(now_ms);
+        helper_mutex.Lock();
+        self.busy = nullptr;
+        if (IsListed(self, device)) device->helper_due_ms = std::min(device->helper_due_ms, due_ms);
+        self.served.NotifyAll();
+    }
+    return nullptr;
+}
+
+// Ends the thread, unless this is it: then it ends with the process.
+// Requires: nobody else can find the worker any more.
+void StopWorker(Worker* stopped) noexcept ABSL_LOCKS_EXCLUDED(helper_mutex) {
+    if (stopped == nullptr || stopped->epoch != ForkEpoch()) return;
+    if (pthread_equal(stopped->thread, pthread_self()) != 0) return;
+    {
+        MutexLock lock(helper_mutex);
+        stopped->stop = true;
+        stopped->wake.NotifyOne();
+    }
+    pthread_join(stopped->thread, nullptr);
+    delete stopped;
+}
+
+void StopAtExit() noexcept {
+    Worker* stopped = nullptr;
+    {
+        MutexLock lock(helper_mutex);
+        if (worker == nullptr || worker->epoch != ForkEpoch()) return;
+        exiting = true;
+        stopped = worker;
+        worker = nullptr;
+    }
+    StopWorker(stopped);
+}
+
+bool StartWorker() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
+    auto* fresh = new (std::nothrow) Worker;
+    if (fresh == nullptr) return false;
+    fresh->epoch = ForkEpoch();
+    if (!exit_handled) exit_handled = std::atexit(StopAtExit) == 0;
+    // The application's signals are for the application's threads.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = exit_handled ? pthread_create(&fresh->thread, nullptr, Work, fresh) : -1;
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (error != 0) {
+        delete fresh;
+        return false;
+    }
+    pthread_setname_np(fresh->thread, "tessera-helper");
+    worker = fresh;
+    return true;
+}
+
+}  // namespace
+
+void WantHelper(Device& device) noexcept {
+    if (device.helper_wanted.exchange(true, std::memory_order_acq_rel)) return;
+    MutexLock lock(helper_mutex);
+    if (exiting || (worker == nullptr && !StartWorker())) {
+        device.helper_wanted.store(false, std::memory_order_relaxed);
+        return;
+    }
+    if (!IsListed(*worker, &device)) {
+        device.next_helped = worker->first;
+        worker->first = &device;
+    }
+    device.helper_due_ms = 0;
+    worker->wake.NotifyOne();
+}
+
+void ForgetHelped(Device& device) noexcept {
+    Worker* stopped = nullptr;
+    {
+        MutexLock lock(helper_mutex);
+        if (worker == nullptr) return;
+        for (Device** link = &worker->first; *link != nullptr; link = &(*link)->next_helped) {
+            if (*link != &device) continue;
+            *link = device.next_helped;
+            break;
+        }
+        while (worker != nullptr && worker->busy == &device)
+            worker->served.Wait(helper_mutex);
+        // The library may be unloaded after its last device.
+        if (worker != nullptr && worker->first == nullptr) stopped = std::exchange(worker, nullptr);
+    }
+    StopWorker(stopped);
+}
+
+void RestartHelperInChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    new (&helper_mutex) Mutex;
+    worker = nullptr;  // the parent's is abandoned: its thread does not exist here
+    exiting = false;
+}
+
+}  // namespace tessera
