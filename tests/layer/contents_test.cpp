@@ -184,6 +184,47 @@ TEST(Allocate, NeighboursKeepTheirBytes) {
     EXPECT_EQ(session.mock.Violations(), "");
 }
 
+// f6: small ones of which there are many share runs, and still no byte.
+TEST(Allocate, ManySmallOnesKeepTheirBytes) {
+    Session session;
+    std::vector<Piece> pieces;
+    for (int i = 0; i < 300; ++i)
+        pieces.emplace_back(session, 1000, static_cast<uint8_t>(i % 251 + 1));
+    for (const Piece& piece : pieces) {
+        EXPECT_TRUE(piece.Intact());
+        session.Free(piece.memory);
+    }
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
+// f12: what many small ones leave is used for others, but not the place of one that stays.
+TEST(Allocate, TheLastOfManySmallOnesKeepsItsBytes) {
+    Session session;
+    std::vector<Piece> pieces;
+    for (int i = 0; i < 5 * 64; ++i)
+        pieces.emplace_back(session, 1000, static_cast<uint8_t>(i % 251 + 1));
+    std::vector<Piece> stays;
+    for (size_t i = 0; i < pieces.size(); ++i) {
+        if (i % 64 == 0) {
+            stays.push_back(pieces[i]);
+        } else {
+            session.Free(pieces[i].memory);
+        }
+    }
+    std::vector<Piece> others;
+    for (int i = 0; i < 200; ++i)
+        others.emplace_back(session, 5000, uint8_t{0xEE});
+    for (const std::vector<Piece>& all : {stays, others}) {
+        for (const Piece& piece : all) {
+            EXPECT_TRUE(piece.Intact());
+            session.Free(piece.memory);
+        }
+    }
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
 // f12: what comes into a range that was freed stays within it.
 TEST(Allocate, RecycledRangesKeepTheirBytes) {
     Session session;

@@ -135,6 +135,33 @@ TEST(Map, PartialMapFlushesItsOwnWindow) {
     EXPECT_EQ(session.mock.Violations(), "");
 }
 
+// f3: what is mapped of one slot says nothing of its neighbours.
+TEST(Map, WindowsOfNeighboursAreTheirOwn) {
+    constexpr VkDeviceSize kOffsets[] = {512, 1024, 2048};
+    constexpr VkDeviceSize kLength = 512;
+    Session session(NonCoherent());
+    std::vector<MappedBuffer> buffers;
+    for (const VkDeviceSize offset : kOffsets) {
+        buffers.push_back(MakeMapped(session, 4096, 0x11));
+        vkUnmapMemory(session.device, buffers.back().memory);
+        session.Map(buffers.back().memory, offset, kLength);
+    }
+    for (size_t i = 0; i < buffers.size(); ++i) {
+        const VkMappedMemoryRange range = Range(buffers[i].memory, kOffsets[i], VK_WHOLE_SIZE);
+        EXPECT_EQ(vkFlushMappedMemoryRanges(session.device, 1, &range), VK_SUCCESS);
+        const std::vector<uint8_t> bytes = DeviceBytes(session, buffers[i].buffer, 4096);
+        EXPECT_EQ(bytes[kOffsets[i]], 0x11);
+        EXPECT_EQ(bytes[kOffsets[i] + kLength - 1], 0x11);
+        EXPECT_NE(bytes[kOffsets[i] - 1], 0x11);
+        EXPECT_NE(bytes[kOffsets[i] + kLength], 0x11);
+        EXPECT_NE(bytes[4095], 0x11);
+    }
+    for (const MappedBuffer& buffer : buffers)
+        Destroy(session, buffer);
+    session.Close();
+    EXPECT_EQ(session.mock.Violations(), "");
+}
+
 // f13: what was written and never flushed must not overwrite whoever gets the range next.
 TEST(Map, UnflushedWritesDoNotReachTheNextOwner) {
     Session session(NonCoherent());

@@ -2,8 +2,10 @@
 #
 # Runs the tests that are named for a fault, with the woven layer in place of the real one:
 #
-#     python3 caught.py --table mutants.toml --program layer_test --layer FOLDER NAME...
-#     python3 caught.py --table mutants.toml --program layer_test --layer FOLDER --control
+#     python3 caught.py --table mutants.toml --program layer_test --layer FOLDER --unit UNIT NAME...
+#     python3 caught.py --table mutants.toml --program layer_test --layer FOLDER --unit UNIT --control
+#
+# UNIT has the pool's own tests with the woven pool linked in.
 #
 # With names of faults: every test named for each of them must fail, or die, while that fault is
 # switched on. A test that does not end has not caught anything. With --control: all tests that are
@@ -21,11 +23,11 @@ import table
 TIME_LIMIT_S = 30
 
 
-def run(options, tests, mutant):
+def run(options, program, tests, mutant):
     """Returns the exit status of the program, or None if it had to be stopped, and what it said."""
     environment = dict(os.environ, TESSERA_TEST_LAYER_DIR=options.layer,
                        TESSERA_TEST_MUTANT=mutant)
-    command = [options.program, "--gtest_filter=" + ":".join(tests), "--gtest_color=no",
+    command = [program, "--gtest_filter=" + ":".join(tests), "--gtest_color=no",
                "--gtest_fail_fast"]
     if not mutant:
         command.pop()
@@ -41,8 +43,9 @@ def run(options, tests, mutant):
 def missed(options, mutant):
     """Returns a sentence for each named test that did not catch the fault."""
     complaints = []
-    for test in mutant.tests:
-        status, output = run(options, [test], mutant.name)
+    for program, test in ([(options.program, test) for test in mutant.tests] +
+                          [(options.unit, test) for test in mutant.unit_tests]):
+        status, output = run(options, program, [test], mutant.name)
         if "there is no mutant" in output:
             complaints.append(f"the woven layer does not know {mutant.name}: build it again")
         elif f"[ RUN      ] {test}" not in output and status is not None:
@@ -60,15 +63,19 @@ def main():
     parser.add_argument("--table", required=True)
     parser.add_argument("--program", required=True)
     parser.add_argument("--layer", required=True)
+    parser.add_argument("--unit", required=True)
     parser.add_argument("--control", action="store_true")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     mutants = {mutant.name: mutant for mutant in table.read(options.table)}
     if options.control:
-        tests = sorted({test for mutant in mutants.values() for test in mutant.tests})
-        status, output = run(options, tests, "")
-        if status != 0:
-            sys.exit(f"without any fault, the woven layer fails:\n{output}")
+        all_mutants = mutants.values()
+        for program, tests in (
+                (options.program, {test for mutant in all_mutants for test in mutant.tests}),
+                (options.unit, {test for mutant in all_mutants for test in mutant.unit_tests})):
+            status, output = run(options, program, sorted(tests), "")
+            if status != 0:
+                sys.exit(f"without any fault, the woven layer fails:\n{output}")
         return
     complaints = []
     for name in options.names or mutants:

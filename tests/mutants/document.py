@@ -19,10 +19,11 @@ HEAD = """# Deliberate faults
 Tests prove little unless they fail when the layer is wrong. Each row is a fault that can be switched
 on in a build of its own (`tests/mutants/`): the layer's sources, with every fault woven in behind a
 switch. A ctest for each (`ctest -L mutants`) switches one on and wants the tests that are named here
-to fail; `mutants.control` wants them to pass while none is on.
+to fail; `mutants.control` wants them to pass while none is on. Tests named `Pool...` are those of
+`tests/unit/pool/`, with the woven pool linked in; all others go through the loader.
 
 The last column says whether fuzzing notices it as well: random valid programs of memory calls
-(`tests/mutants/random/`), which know no fault, and a model of all that they may observe, on the
+(`tests/fuzz/`), which know no fault, and a model of all that they may observe, on the
 devices that the mock driver describes, {operations} operations in a run. `ctest -R mutants.fuzz`
 repeats what is recorded; `tests/mutants/fuzz_mutants.py --record` looks again. What fuzzing cannot
 reach are mostly calls that no valid program makes, races, forks, failures of the driver and devices
@@ -39,7 +40,7 @@ the contract (`docs/contract.md`).
 
 def line(mutant, findings):
     rows = ", ".join(mutant.rows)
-    tests = ", ".join(f"`{test}`" for test in mutant.tests)
+    tests = ", ".join(f"`{test}`" for test in mutant.tests + mutant.unit_tests)
     found = findings.get(mutant.name)
     return (f"| {mutant.name} | {mutant.fault} | {rows} | {tests} | "
             f"{'yes' if found else 'no'} |\n")

@@ -31,10 +31,11 @@ class Mutant:
     fault: str
     rows: list[str]
     tests: list[str]
+    unit_tests: list[str]
     edits: list[Edit]
 
 
-KEYS = {"name", "fault", "rows", "tests", "edit", "file", "original", "context", "replacement"}
+KEYS = {"name", "fault", "rows", "tests", "unit_tests", "edit", "file", "original", "context", "replacement"}
 
 
 def _edit(mutant, entry):
@@ -60,11 +61,13 @@ def read(path):
         for key in entry:
             if key not in KEYS:
                 raise TableError(f"{name}: unknown key '{key}'")
-        for key in ("fault", "rows", "tests"):
+        for key in ("fault", "rows"):
             if not entry.get(key):
                 raise TableError(f"{name}: '{key}' is missing")
+        if not entry.get("tests") and not entry.get("unit_tests"):
+            raise TableError(f"{name}: 'tests' is missing")
         mutant = Mutant(number, name, " ".join(entry["fault"].split()), entry["rows"],
-                        entry["tests"], [])
+                        entry.get("tests", []), entry.get("unit_tests", []), [])
         mutant.edits = [_edit(mutant, edit) for edit in entry.get("edit", [entry])]
         mutants.append(mutant)
     return mutants
