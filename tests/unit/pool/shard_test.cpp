@@ -127,7 +127,8 @@ TEST_F(PoolNamesTest, NoNameIsLiveWithoutAPlace) {
     source_.capacity_bytes = source_.live_bytes;
     Held refused;
     EXPECT_EQ(TryAllocate(AskFor(2 * kMi), &refused), PlaceStatus::kNoBlock);
-    EXPECT_FALSE(table_.IsLive(Next(gone.ref.name)));
+    const Slot& slot = table_.At(SlotTable::IdIn(gone.ref.name));
+    EXPECT_EQ(slot.mark.load() & Mark::kLive, 0u);
     const Held next = Allocate(1000);
     EXPECT_EQ(next.ref.name, Next(gone.ref.name)) << "the slot that the refused one would have had";
     Free({keeps, next});
