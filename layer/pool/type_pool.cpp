@@ -50,7 +50,7 @@ PlaceStatus StatusOf(BlockStatus status) noexcept {
 // What is to be done in a shard that may have room.
 class TypePool::Placing {
  public:
-    explicit Placing(const Ask& ask) noexcept : ask(ask) {}
+    explicit Placing(const Ask& wanted) noexcept : ask(wanted) {}
     virtual PlaceStatus In(Shard& shard) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex()) = 0;
     const Ask& ask;
 
@@ -60,7 +60,7 @@ class TypePool::Placing {
 
 class TypePool::NewSlot final : public Placing {
  public:
-    NewSlot(const Ask& ask, SlotRef* out) noexcept : Placing(ask), out_(out) {}
+    NewSlot(const Ask& wanted, SlotRef* out) noexcept : Placing(wanted), out_(out) {}
     PlaceStatus In(Shard& shard) noexcept override { return shard.Allocate(ask, out_); }
 
  private:
@@ -69,7 +69,7 @@ class TypePool::NewSlot final : public Placing {
 
 class TypePool::NewPlace final : public Placing {
  public:
-    NewPlace(const Ask& ask, Slot* place) noexcept : Placing(ask), place_(place) {}
+    NewPlace(const Ask& wanted, Slot* place) noexcept : Placing(wanted), place_(place) {}
     PlaceStatus In(Shard& shard) noexcept override { return shard.Take(ask, place_); }
 
  private:
