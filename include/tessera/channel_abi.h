@@ -207,8 +207,8 @@ struct tessera_shard_counters {
  * consistent under `sequence` (odd while it is being written).
  *
  * In the file, `app` (but for its peak, which covers everything) counts what was passed through,
- * and of `pooled` only the blocks and, as `free_bytes`, their bytes: the rest are sums over the lines of
- * the type's shards, which tessera_add_shard() adds. */
+ * and of `pooled` only the blocks and, as `free_bytes`, their bytes: the rest are sums over the
+ * lines of the type's shards, which tessera_add_shard() adds. */
 struct tessera_type_totals {
     uint64_t sequence;
     uint64_t moved_slots;        /* slots placed anew before their first use became visible */

@@ -22,7 +22,8 @@ inline uint64_t NowNs() noexcept {
 inline uint64_t CoarseMs() noexcept {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1000u + static_cast<uint64_t>(now.tv_nsec) / 1'000'000u;
+    return static_cast<uint64_t>(now.tv_sec) * 1000u +
+           static_cast<uint64_t>(now.tv_nsec) / 1'000'000u;
 }
 
 }  // namespace tessera

@@ -32,9 +32,9 @@ struct alignas(64) Block {
     Shard* shard = nullptr;  // whose lock guards it
     ArenaKey key;
     // Second line: what changes with the block.
-    uint32_t index = 0;     // its number in the arena, and in the nodes of its ranges
-    Units size;             // whole units of it
-    uint32_t whole = 0;     // while empty: its one free range (a NodeId)
+    uint32_t index = 0;       // its number in the arena, and in the nodes of its ranges
+    Units size;               // whole units of it
+    uint32_t whole = 0;       // while empty: its one free range (a NodeId)
     uint64_t idle_since = 0;  // while empty: when it became so, in the pool's time
     Block* older = nullptr;   // while empty, or given up: neighbours in a BlockList
     Block* newer = nullptr;

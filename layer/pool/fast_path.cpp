@@ -33,7 +33,6 @@ inline uint64_t ThreadNumber() noexcept {
 #endif
 }
 
-
 }  // namespace
 
 // ---- in a shard, under its lock -----------------------------------------------------------------
@@ -61,7 +60,8 @@ inline uint64_t ThreadNumber() noexcept {
     return &block;
 }
 
-[[gnu::always_inline]] inline PlaceStatus Shard::AllocateInline(const Ask& ask, SlotRef* out) noexcept {
+[[gnu::always_inline]] inline PlaceStatus Shard::AllocateInline(const Ask& ask,
+                                                                SlotRef* out) noexcept {
     if (free_ == nullptr && AddSlots() == nullptr) [[unlikely]]
         return PlaceStatus::kNoHostMemory;
     Slot& slot = *free_;

@@ -86,8 +86,7 @@ bool Shard::CheckInvariants() const noexcept {
         }
     }
     return counters_.sequence % 2 == 0 && empty_bytes == idle_.Bytes() &&
-           occupied == counters_.occupied_bytes &&
-           largest.Bytes() == counters_.largest_free_bytes;
+           occupied == counters_.occupied_bytes && largest.Bytes() == counters_.largest_free_bytes;
 }
 
 }  // namespace tessera::pool

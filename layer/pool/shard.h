@@ -187,7 +187,7 @@ class alignas(64) Shard {
     mutable LightMutex mutex_;
     Slot* free_ ABSL_GUARDED_BY(mutex_) = nullptr;
     std::vector<std::unique_ptr<Arena>> arenas_ ABSL_GUARDED_BY(mutex_);  // a few at most
-    tessera_shard_counters& counters_;  // written under the lock
+    tessera_shard_counters& counters_;                                    // written under the lock
     SlotTable& table_;
     BlockList idle_ ABSL_GUARDED_BY(mutex_);
     std::atomic<uint64_t>& idle_total_;

@@ -3,8 +3,9 @@
 // The sizes that runs serve: pure functions, no state.
 //
 // The one idea: up to 16 units each size has a class of its own, above the classes lie an eighth of
-// an octave apart, so that a slot wastes less than one part in sixteen on average. A class of size s
-// serves every alignment that divides s, because a run begins at a multiple of the largest of them.
+// an octave apart, so that a slot wastes less than one part in sixteen on average. A class of size
+// s serves every alignment that divides s, because a run begins at a multiple of the largest of
+// them.
 //
 // Threads: pure functions.
 

@@ -22,7 +22,7 @@ SlotTable::SlotTable() noexcept
 
 SlotTable::~SlotTable() {
     for (auto& chunk : chunks_)
-        ::operator delete(chunk.load(), std::align_val_t{64});
+        ::operator delete (chunk.load(), std::align_val_t{64});
     for (LookAlike* entry = look_alikes_.load(); entry != nullptr;) {
         LookAlike* next = entry->next;
         delete entry;
@@ -36,8 +36,7 @@ bool SlotTable::AddChunkLocked() noexcept {
         kFirstChunkBits;
     if (chunk_index >= kChunks) return false;
     const uint32_t size = 1u << (kFirstChunkBits + chunk_index);
-    void* const memory =
-        ::operator new(size * sizeof(Slot), std::align_val_t{64}, std::nothrow);
+    void* const memory = ::operator new (size * sizeof(Slot), std::align_val_t{64}, std::nothrow);
     if (memory == nullptr) return false;
     chunks_[chunk_index].store(static_cast<Slot*>(memory), std::memory_order_release);
     room_ += size;

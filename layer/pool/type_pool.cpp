@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is rare in the pool of one memory type: threads that collide, a shard that has no room, blocks
-// that are made, empty blocks that go. What is not rare is in fast_path.cpp. Whatever reaches the
-// driver does so without a lock.
+// What is rare in the pool of one memory type: threads that collide, a shard that has no room,
+// blocks that are made, empty blocks that go. What is not rare is in fast_path.cpp. Whatever
+// reaches the driver does so without a lock.
 
 #include "layer/pool/type_pool.h"
 
@@ -242,8 +242,7 @@ PlaceStatus TypePool::PlaceSlowly(Shard& home, Placing& placing) noexcept {
             // What another thread was refused while this one waited would be refused again: it is
             // not worth a call. A thread that did not wait always asks for itself.
             if (waited && growth->last != BlockStatus::kOk &&
-                growth->refused_bytes <=
-                    SmallestBlockBytes(sizes_, placing.ask.fit.size.Bytes()))
+                growth->refused_bytes <= SmallestBlockBytes(sizes_, placing.ask.fit.size.Bytes()))
                 return StatusOf(growth->last);
             return Grow(*growth, home, placing);
         }
@@ -392,8 +391,8 @@ void TypePool::CountBlock(uint64_t bytes) noexcept {
     Add(totals_.pooled.free_bytes, Units::FromBytesDown(bytes).Bytes());
 }
 
-PlaceStatus TypePool::Move(Slot& slot, const Request& request) noexcept
-    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+PlaceStatus TypePool::Move(Slot& slot,
+                           const Request& request) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     Ask ask;
     if (!ask.Take(request)) return PlaceStatus::kNoBlock;
     Slot place;
@@ -562,7 +561,7 @@ uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALY
             if (block->idle_since == 0) block->idle_since = std::max<uint64_t>(now_ms, 1);
             if (now_ms - block->idle_since >= limits_.idle_ms) {
                 shard.RemoveBlock(*block);
-                    given_up.Add(*block);
+                given_up.Add(*block);
             } else {
                 next = std::min(next, block->idle_since + limits_.idle_ms);
             }
@@ -592,9 +591,9 @@ void TypePool::NotePeak(Shard& shard) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
         live += shards_[i].load(std::memory_order_acquire)->LiveBytes();
     std::atomic_ref<uint64_t> peak(totals_.app.peak_bytes);
     uint64_t seen = peak.load(std::memory_order_relaxed);
-    while (static_cast<int64_t>(seen) < live &&
-           !peak.compare_exchange_weak(seen, static_cast<uint64_t>(live),
-                                       std::memory_order_relaxed)) {
+    while (
+        static_cast<int64_t>(seen) < live &&
+        !peak.compare_exchange_weak(seen, static_cast<uint64_t>(live), std::memory_order_relaxed)) {
     }
     const int64_t below = std::max<int64_t>(static_cast<int64_t>(seen) - live, 0);
     shard.peak_look = shard.LiveBytes() + (count == 1 ? below : below / count + kPeakSlack);
@@ -683,9 +682,8 @@ bool TypePool::CheckInvariants() const noexcept {
         idle_bytes += shard.Idle().Bytes();
     }
     // Only at rest, since the shards were looked at one after the other.
-    return ShardCount() > 1 ||
-           (idle_bytes == idle_total_.load() && idle_bytes <= limits_.idle_bytes &&
-            CheckTotals(Totals()));
+    return ShardCount() > 1 || (idle_bytes == idle_total_.load() &&
+                                idle_bytes <= limits_.idle_bytes && CheckTotals(Totals()));
 }
 
 // The equations of the channel's header, on the totals alone.

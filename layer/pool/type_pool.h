@@ -41,7 +41,7 @@ struct PoolLimits {
     uint64_t min_block_bytes = 256 << 10;    // the first block of an arena
     uint64_t max_block_bytes = 64ull << 20;  // no block is larger, unless one request needs it
     uint64_t idle_bytes = 64ull << 20;       // empty blocks that may be kept; 0 keeps none
-    uint64_t idle_ms = 0;      // how long an empty block may be kept; 0: for ever. Needs a helper.
+    uint64_t idle_ms = 0;  // how long an empty block may be kept; 0: for ever. Needs a helper.
     uint32_t growth_share = 24;  // a new block is about this part of what is live
     uint32_t max_shards = 1;     // no more appear, however many threads there are
     bool helped = false;         // somebody calls Service
@@ -133,9 +133,9 @@ class TypePool {
         uint64_t refused_bytes = 0;  // from this size on, another attempt would fail like the last
         uint64_t ceiling_bytes = kNoCeiling;  // larger blocks were refused lately
         // The helper's part.
-        uint64_t last_ms = 0;    // when the last block was taken into use
+        uint64_t last_ms = 0;  // when the last block was taken into use
         bool wants_spare = false;
-        uint64_t spare_bytes = 0;  // what the spare to be made is to have
+        uint64_t spare_bytes = 0;      // what the spare to be made is to have
         std::unique_ptr<Block> spare;  // made, counted, and in no shard yet
         uint64_t spare_since_ms = 0;
     };
@@ -206,7 +206,7 @@ class TypePool {
     CondVar growth_finished_;
     tessera_type_totals& totals_ ABSL_GUARDED_BY(mutex_);
     std::vector<std::unique_ptr<Growth>> growths_ ABSL_GUARDED_BY(mutex_);  // a few at most
-    BlockList doomed_ ABSL_GUARDED_BY(mutex_);       // in no shard any more: for the helper
+    BlockList doomed_ ABSL_GUARDED_BY(mutex_);               // in no shard any more: for the helper
     uint64_t destroying_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // on their way to the source
     CondVar destroyed_;
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counts and times one call: as the application made it (AppCall, PooledTimer), or as the layer made
-// it down the chain (DriverCall).
+// Counts and times one call: as the application made it (AppCall, PooledTimer), or as the layer
+// made it down the chain (DriverCall).
 //
-// A clock is read twice for a duration, at 20 ns each: more than most of the layer's own calls take.
-// So one in kSampleInterval of the application's calls is timed, and every call of the driver.
+// A clock is read twice for a duration, at 20 ns each: more than most of the layer's own calls
+// take. So one in kSampleInterval of the application's calls is timed, and every call of the
+// driver.
 //
 // Threads: any. In a forked child nothing is counted.
 

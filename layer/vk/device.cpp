@@ -258,8 +258,7 @@ void Device::InitPools() noexcept {
         limits.max_shards = instance->settings.shards ? std::thread::hardware_concurrency() : 1;
         limits.helped = instance->settings.helper;
         limits.idle_ms = instance->settings.idle_ms;
-        pools_[type].emplace(type, limits, slots, *this, record_->totals[type],
-                             *AddCounters(type));
+        pools_[type].emplace(type, limits, slots, *this, record_->totals[type], *AddCounters(type));
     }
 }
 

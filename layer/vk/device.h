@@ -24,13 +24,13 @@
 #include "layer/pool/type_pool.h"
 #include "layer/vk/dispatch.h"
 #include "layer/vk/gates.h"
+#include "layer/vk/handle.h"
 #include "layer/vk/instance.h"
 #include "layer/vk/linear_images.h"
 #include "layer/vk/map_ranges.h"
 #include "layer/vk/pass_through_table.h"
 #include "layer/vk/private_data_store.h"
 #include "layer/vk/requirements.h"
-#include "layer/vk/handle.h"
 #include "tessera/channel_abi.h"
 
 namespace tessera {

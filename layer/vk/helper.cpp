@@ -23,10 +23,10 @@ namespace {
 
 struct Worker {
     pthread_t thread = {};
-    uint64_t epoch = 0;        // the process that it runs in
-    bool stop = false;         // and the rest: guarded by helper_mutex
-    Device* first = nullptr;   // linked through Device::next_helped
-    Device* busy = nullptr;    // which is being served, without the lock
+    uint64_t epoch = 0;       // the process that it runs in
+    bool stop = false;        // and the rest: guarded by helper_mutex
+    Device* first = nullptr;  // linked through Device::next_helped
+    Device* busy = nullptr;   // which is being served, without the lock
     CondVar wake;
     CondVar served;
 };

@@ -45,8 +45,7 @@ bool BeginSettling(const Device& device, Slot& slot) noexcept {
             Wait(&waits);
             continue;
         }
-        if (slot.mark.compare_exchange_weak(mark,
-                                            pool::Mark::WithState(mark, SlotState::kSettling),
+        if (slot.mark.compare_exchange_weak(mark, pool::Mark::WithState(mark, SlotState::kSettling),
                                             std::memory_order_acquire)) {
             return true;
         }
@@ -67,8 +66,7 @@ bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept 
     // A slot among linear neighbours may still fill its granules alone.
     const uint64_t granularity = device.book.granularity();
     return need.ResourceLayout() == Layout::kLinear ||
-           (IsAligned(slot.OffsetBytes(), granularity) &&
-            IsAligned(slot.SizeBytes(), granularity));
+           (IsAligned(slot.OffsetBytes(), granularity) && IsAligned(slot.SizeBytes(), granularity));
 }
 
 // How an attempt to settle a slot ended.
@@ -108,8 +106,8 @@ Outcome Move(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) no
         bytes = std::max(bytes, offset + need.Bytes());
     }
     const uint64_t alignment = std::max(kMinimumAlignment, need.Alignment());
-    const PlacementRule rule = device.book.PlaceFor(slot.TypeIndex(), bytes, slot.Key().allocate_flags,
-                                                    alignment, need.ResourceLayout());
+    const PlacementRule rule = device.book.PlaceFor(
+        slot.TypeIndex(), bytes, slot.Key().allocate_flags, alignment, need.ResourceLayout());
     pool::Request request;
     request.requested_bytes = slot.RequestedBytes();
     request.size_bytes = rule.padded_bytes;
@@ -159,8 +157,7 @@ Outcome PinFor(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) 
 }  // namespace
 
 void Pin(const Device& device, Slot& slot) noexcept {
-    if (BeginSettling(device, slot))
-        SetState(slot, SlotState::kPinned);
+    if (BeginSettling(device, slot)) SetState(slot, SlotState::kPinned);
 }
 
 bool PinCovering(Device& device, Slot& slot, uint64_t offset, uint64_t bytes) noexcept {

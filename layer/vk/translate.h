@@ -13,8 +13,8 @@
 
 #include <cstdint>
 
-#include "layer/vk/requirements.h"
 #include "layer/vk/handle.h"
+#include "layer/vk/requirements.h"
 
 namespace tessera {
 

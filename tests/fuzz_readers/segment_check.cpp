@@ -231,6 +231,8 @@ bool IsSoundRecord(const tessera_device_record& record, uint64_t index) {
         return false;
     for (uint64_t i = 0; i < record.type_count; ++i)
         if (record.types[i].heap >= record.heap_count) return false;
+    for (const tessera_shard_counters& shard : record.shards)
+        if (shard.type > record.type_count) return false;
     return true;
 }
 
@@ -257,6 +259,8 @@ Expectation Expect(const std::string& image) {
         expected.records.push_back(offset);
         for (uint64_t type = 0; type < record.type_count; ++type)
             expected.torn = expected.torn || record.totals[type].sequence % 2 != 0;
+        for (const tessera_shard_counters& shard : record.shards)
+            expected.torn = expected.torn || shard.sequence % 2 != 0;
     }
     const std::optional<ProcessStat> writer = ReadProcessStat(header.pid);
     const bool runs = writer && writer->runs && writer->start_time == header.pid_start_time;
@@ -326,16 +330,56 @@ bool AreSameBytes(const T* a, const T* b, size_t count) {
     return count == 0 || std::memcmp(a, b, count * sizeof(T)) == 0;
 }
 
+// What a memory type's totals are with the lines of its shards: field by field, as the ABI's text
+// has it, so that the function of its header is checked as well.
+tessera_type_totals WithShards(const tessera_device_record& record, size_t type) {
+    tessera_type_totals sum = record.totals[type];
+    for (const tessera_shard_counters& shard : record.shards) {
+        if (shard.type != type + 1) continue;
+        sum.app.allocations += shard.allocations;
+        sum.app.frees += shard.frees;
+        sum.pooled.allocations += shard.allocations;
+        for (uint64_t* const live : {&sum.app.live, &sum.pooled.live})
+            *live = *live + shard.allocations - shard.frees;
+        for (uint64_t* const bytes : {&sum.app.live_bytes, &sum.pooled.live_bytes})
+            *bytes = *bytes + shard.allocated_bytes - shard.freed_bytes;
+        sum.pooled.free_bytes -= shard.occupied_bytes;
+        sum.pooled.largest_free_bytes =
+            std::max(sum.pooled.largest_free_bytes, shard.largest_free_bytes);
+    }
+    return sum;
+}
+
+// The calls of one command, with those that shards count in its place.
+bool AreSameCalls(const reader::Device& device, const tessera_device_record& record) {
+    uint64_t allocations = 0;
+    uint64_t frees = 0;
+    for (const tessera_shard_counters& shard : record.shards) {
+        if (shard.type == 0) continue;
+        allocations += shard.allocations;
+        frees += shard.frees;
+    }
+    for (size_t i = 0; i < TESSERA_CALL_COUNT; ++i) {
+        tessera_call_totals expected = record.calls[i];
+        if (i == TESSERA_CALL_vkAllocateMemory) expected.count += allocations;
+        if (i == TESSERA_CALL_vkFreeMemory) expected.count += frees;
+        if (!AreSameBytes(&device.calls[i], &expected, 1)) return false;
+    }
+    return true;
+}
+
 bool IsSameDevice(const reader::Device& device, const tessera_device_record& record) {
     if (device.id != record.id || device.state != record.state ||
         device.memory_types.size() != record.type_count ||
         device.heaps.size() != record.heap_count || device.why != record.why ||
         device.pooled != (record.mode != 0))
         return false;
-    for (size_t i = 0; i < device.memory_types.size(); ++i)
-        if (!AreSameBytes(&device.memory_types[i].totals, &record.totals[i], 1)) return false;
+    for (size_t i = 0; i < device.memory_types.size(); ++i) {
+        const tessera_type_totals expected = WithShards(record, i);
+        if (!AreSameBytes(&device.memory_types[i].totals, &expected, 1)) return false;
+    }
     return AreSameBytes(device.heaps.data(), record.heaps, record.heap_count) &&
-           AreSameBytes(device.calls.data(), record.calls, TESSERA_CALL_COUNT) &&
+           AreSameCalls(device, record) &&
            AreSameBytes(device.driver_calls.data(), record.driver_calls, TESSERA_CALL_COUNT) &&
            AreSameBytes(device.misuse.data(), record.misuse, device.misuse.size());
 }

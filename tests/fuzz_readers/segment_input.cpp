@@ -65,6 +65,7 @@ struct Array {
 constexpr Array kRecordArrays[] = {
     TESSERA_ARRAY(misuse), TESSERA_ARRAY(heaps), TESSERA_ARRAY(types),
     TESSERA_ARRAY(totals), TESSERA_ARRAY(calls), TESSERA_ARRAY(driver_calls),
+    TESSERA_ARRAY(shards),
 };
 struct String {
     const char* name;

@@ -38,8 +38,7 @@ struct Placement {
     bool reused = false;
 
     static Placement Of(const Slot& slot) {
-        return {slot.Handle(), slot.Host(), slot.OffsetBytes(), slot.SizeBytes(),
-                slot.reused != 0};
+        return {slot.Handle(), slot.Host(), slot.OffsetBytes(), slot.SizeBytes(), slot.reused != 0};
     }
 };
 
@@ -52,8 +51,8 @@ struct Held {
 
 class PoolTest : public testing::Test {
  protected:
-    // 1 MiB first blocks, at most 16 MiB, as large as what is live, and no empty block kept, unless a
-    // test says otherwise.
+    // 1 MiB first blocks, at most 16 MiB, as large as what is live, and no empty block kept, unless
+    // a test says otherwise.
     void Open(PoolLimits limits = {
                   .min_block_bytes = kMi, .max_block_bytes = 16 * kMi, .idle_bytes = 0}) {
         limits.growth_share = 1;

@@ -44,7 +44,7 @@ constexpr uint32_t kFirstChunkSlots = 64;
 
 uint64_t Forge(uint64_t index, uint64_t generation) {
     return uint64_t(SlotTable::kTag << SlotTable::kTagShift |
-                      generation << SlotTable::kGenerationShift | index);
+                    generation << SlotTable::kGenerationShift | index);
 }
 uint64_t IndexIn(uint64_t memory) {
     return memory & SlotTable::kIdMask;
@@ -249,8 +249,7 @@ TEST_F(SlotTableTest, ALookAlikeOfALiveSlotIsRefusedAndTheSlotStaysLive) {
 TEST_F(SlotTableTest, PublishSkipsEveryValueThatADriverHandleHas) {
     const Made made = Allocate();
     const uint64_t next = NextOf(made);
-    const uint64_t after_next =
-        uint64_t(next + (uint64_t{1} << SlotTable::kGenerationShift));
+    const uint64_t after_next = uint64_t(next + (uint64_t{1} << SlotTable::kGenerationShift));
     Free(made);
     ASSERT_TRUE(AdmitForeign(next));
     ASSERT_TRUE(AdmitForeign(after_next));
@@ -434,7 +433,8 @@ class SlotTableThreads : public SlotTableTest {
                 if (memory == uint64_t{0}) continue;
                 const SlotTable::Found found = table_.Find(memory);
                 if (found.kind == Kind::kForeign) ++errors_;
-                if (found.kind == Kind::kLive && found.slot != &table_.At(SlotTable::IdIn(memory))) ++errors_;
+                if (found.kind == Kind::kLive && found.slot != &table_.At(SlotTable::IdIn(memory)))
+                    ++errors_;
             }
         }
     }

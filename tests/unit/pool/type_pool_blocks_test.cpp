@@ -19,7 +19,8 @@ TEST_F(PoolTest, GrowsWithWhatIsLive) {
     std::vector<Held> slots;
     for (int i = 0; i < 40; ++i)
         slots.push_back(Allocate(kMi));
-    EXPECT_EQ(source_.asked, (Sizes{kMi, kMi + 64 * kKi, 2 * kMi, 4 * kMi, 8 * kMi, 16 * kMi, 16 * kMi}));
+    EXPECT_EQ(source_.asked,
+              (Sizes{kMi, kMi + 64 * kKi, 2 * kMi, 4 * kMi, 8 * kMi, 16 * kMi, 16 * kMi}));
     Free(slots);
 }
 

@@ -68,7 +68,8 @@ TEST_F(PoolTest, AsksForLittleAfterARefusalAndForMoreAsItSucceeds) {
     std::vector<Held> slots;
     while (source_.asked.size() < 6)
         slots.push_back(Allocate(64 * kKi));
-    EXPECT_EQ(source_.asked, (Sizes{64 * kKi, 128 * kKi, 256 * kKi, 512 * kKi, kMi, 2 * kMi - 64 * kKi}));
+    EXPECT_EQ(source_.asked,
+              (Sizes{64 * kKi, 128 * kKi, 256 * kKi, 512 * kKi, kMi, 2 * kMi - 64 * kKi}));
     Free(slots);
 }
 

@@ -14,9 +14,8 @@ using Sizes = std::vector<uint64_t>;
 
 class PoolServiceTest : public PoolTest {
  protected:
-    void OpenHelped(PoolLimits limits = {.min_block_bytes = kMi,
-                                         .max_block_bytes = kMi,
-                                         .idle_bytes = 4 * kMi}) {
+    void OpenHelped(PoolLimits limits = {
+                        .min_block_bytes = kMi, .max_block_bytes = kMi, .idle_bytes = 4 * kMi}) {
         limits.helped = true;
         OpenAs(limits);
     }
@@ -143,10 +142,8 @@ TEST_F(PoolServiceTest, WhatWaitsForTheHelperGoesBackBeforeAnAllocationFails) {
 }
 
 TEST_F(PoolServiceTest, ABlockThatWasEmptyForTheIdleTimeGoesBack) {
-    OpenHelped({.min_block_bytes = kMi,
-                .max_block_bytes = kMi,
-                .idle_bytes = 16 * kMi,
-                .idle_ms = 500});
+    OpenHelped(
+        {.min_block_bytes = kMi, .max_block_bytes = kMi, .idle_bytes = 16 * kMi, .idle_ms = 500});
     const Held held = Allocate(1000);
     Free(held);
     EXPECT_TRUE(Serve());
