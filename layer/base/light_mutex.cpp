@@ -1,44 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// See light_mutex.h. The word says free, held, or held while somebody may be asleep.
+// See light_mutex.h.
 #include "base/light_mutex.h"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <time.h>
 
 namespace tessera {
-namespace {
-
-// About as long as a critical section takes: a sleep and its wake cost ten times that.
-constexpr int kSpins = 100;
-
-void Pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#else
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-#endif
-}
-
-long Futex(std::atomic<uint32_t>& word, int operation, uint32_t value) noexcept {
-    return syscall(SYS_futex, &word, operation | FUTEX_PRIVATE_FLAG, value, nullptr, nullptr, 0);
-}
-
-}  // namespace
 
 void LightMutex::LockContended() noexcept {
-    for (int spin = 0; spin < kSpins; ++spin) {
-        Pause();
-        if (word_.load(std::memory_order_relaxed) == kFree && TryLock()) return;
+    // Whoever holds the lock was interrupted, or does one of the few long things under it.
+    constexpr timespec kNap = {.tv_sec = 0, .tv_nsec = 20'000};
+    for (;;) {
+        SpinWhileHeld([] { return false; });
+        if (TryLock()) return;
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &kNap, nullptr);  // leaves errno alone
     }
-    // Whoever slept once holds the lock as if others slept too: it cannot know.
-    while (word_.exchange(kAwaited, std::memory_order_seq_cst) != kFree)
-        Futex(word_, FUTEX_WAIT, kAwaited);
-}
-
-void LightMutex::WakeOne() noexcept {
-    Futex(word_, FUTEX_WAKE, 1);
 }
 
 }  // namespace tessera

@@ -2,15 +2,14 @@
 //
 // LightMutex: a lock of one word for critical sections of a few dozen instructions.
 //
-// The one idea: without contention a lock and its unlock are one atomic instruction each, inline; a
-// thread that has to wait spins for about as long as such a section takes and then sleeps in the
-// kernel (futex). The standard library's costs about 150 instructions a pair.
+// The one idea: without contention a lock is one atomic instruction and an unlock a plain store,
+// both inline; a thread that has to wait spins for longer than such a section takes, and then looks
+// again after short naps. Nobody is woken, so that the unlock need not ask whether somebody waits:
+// what a wake would save in the rare long wait, every unlock would pay for (docs/placement.md). The
+// standard library's lock costs about 150 instructions a pair.
 //
 // Threads: that is what it is for. Not recursive, not fair. In a forked child its state is the
 // parent's, as with any lock.
-//
-// Order: lock, unlock and a try that fails are all sequentially consistent, so that "I left
-// something behind and could not lock" and "I unlocked and found nothing" cannot both be true.
 #pragma once
 
 #include <absl/base/thread_annotations.h>
@@ -37,20 +36,36 @@ class ABSL_LOCKABLE LightMutex {
     // Returns: true if the caller holds it afterwards.
     [[nodiscard]] bool TryLock() noexcept ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
         uint32_t expected = kFree;
-        return word_.compare_exchange_strong(expected, kHeld, std::memory_order_seq_cst);
+        return word_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire);
     }
 
     // Gives the lock up. Requires: the calling thread holds it.
-    void Unlock() noexcept ABSL_UNLOCK_FUNCTION() {
-        if (word_.exchange(kFree, std::memory_order_seq_cst) == kAwaited) [[unlikely]]
-            WakeOne();
+    void Unlock() noexcept ABSL_UNLOCK_FUNCTION() { word_.store(kFree, std::memory_order_release); }
+
+    // Spins until the lock seems free or `done` says that there is nothing to wait for, but not for
+    // longer than a critical section takes.
+    template <typename Done>
+    void SpinWhileHeld(Done&& done) const noexcept {
+        for (int spin = 0; spin < kSpins; ++spin) {
+            if (word_.load(std::memory_order_relaxed) == kFree || done()) return;
+            Pause();
+        }
     }
 
  private:
-    enum : uint32_t { kFree, kHeld, kAwaited };
+    enum : uint32_t { kFree, kHeld };
 
+    // About a microsecond: many times what a critical section takes.
+    static constexpr int kSpins = 100;
+
+    static void Pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+        asm volatile("yield");
+#endif
+    }
     void LockContended() noexcept;
-    void WakeOne() noexcept;
 
     std::atomic<uint32_t> word_ = kFree;
 };

@@ -165,7 +165,7 @@ inline void Arena::TakeRange(NodeId node, Slot& slot) noexcept {
     Describe(*blocks_[range.block], range.offset, range.size, slot);
 }
 
-inline bool Arena::Take(const Fit& fit, Slot& slot) noexcept {
+[[gnu::always_inline]] inline bool Arena::Take(const Fit& fit, Slot& slot) noexcept {
     // Many small ones: a bit of a run.
     const uint32_t size_class = ClassFor(fit);
     if (size_class != kSizeClasses) {
@@ -182,7 +182,7 @@ inline bool Arena::Take(const Fit& fit, Slot& slot) noexcept {
     return true;
 }
 
-inline bool Arena::Release(const Slot& slot) noexcept {
+[[gnu::always_inline]] inline bool Arena::Release(const Slot& slot) noexcept {
     Block& block = *slot.block;
     live_units_ -= slot.size.Count();
     block.live -= slot.size;

@@ -32,9 +32,25 @@ struct ArenaKey {
     bool large = false;   // the pool's own: large slots keep to themselves, see type_pool.cpp
     uint8_t padding = 0;  // so that every byte has a value
 
+    // The same key for another kind, or for large slots. In a register: fields written one by one
+    // and read as a whole at once cost every allocation a stall.
+    ArenaKey With(Kind other) const noexcept {
+        return Patched(offsetof(ArenaKey, kind), static_cast<uint8_t>(other));
+    }
+    ArenaKey ForLarge(bool is_large) const noexcept {
+        return Patched(offsetof(ArenaKey, large), static_cast<uint8_t>(is_large));
+    }
+
     // One comparison, since every allocation makes one.
     friend bool operator==(const ArenaKey& a, const ArenaKey& b) noexcept {
         return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
+    }
+
+ private:
+    ArenaKey Patched(size_t byte, uint8_t value) const noexcept {
+        const size_t shift = 8 * (std::endian::native == std::endian::little ? byte : 7 - byte);
+        const uint64_t bits = std::bit_cast<uint64_t>(*this) & ~(uint64_t{0xFF} << shift);
+        return std::bit_cast<ArenaKey>(bits | uint64_t{value} << shift);
     }
 };
 

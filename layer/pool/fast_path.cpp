@@ -135,7 +135,7 @@ void Shard::Return(Slot& slot, SlotId id) noexcept {
     SlotId top = returned_.load(std::memory_order_relaxed);
     do {
         slot.offset = Units(top);
-    } while (!returned_.compare_exchange_weak(top, id, std::memory_order_seq_cst));
+    } while (!returned_.compare_exchange_weak(top, id, std::memory_order_release));
 }
 
 // ---- in the pool --------------------------------------------------------------------------------
@@ -174,13 +174,17 @@ void TypePool::Free(Slot& slot, SlotId id) noexcept ABSL_NO_THREAD_SAFETY_ANALYS
         Block* const emptied = shard.FreeInline(slot, id);
         // The block may go back to the driver.
         if (emptied != nullptr) [[unlikely]]
-            return UnlockEmptied(shard, *emptied);
+            return shard.pool().UnlockEmptied(shard, *emptied);
     } else {
-        // Somebody is at work there: leave it to them, or do it if they just went.
+        // Somebody is at work there: leave it to them, or do it if they just went. They look for
+        // returned slots once they let the lock go; their look may come before others see that they
+        // did, so this waits for longer than a store takes to be seen. If even that were not
+        // enough, the slot would stay returned until the shard is locked next.
         shard.Return(slot, id);
-        if (!shard.mutex().TryLock()) return;
+        shard.mutex().SpinWhileHeld([&] { return !shard.HasReturned(); });
+        if (!shard.HasReturned() || !shard.mutex().TryLock()) return;
     }
-    Unlock(shard);
+    shard.pool().Unlock(shard);
 }
 
 }  // namespace tessera::pool

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The segregated fit of range_index.h. Read Take and Release first; the rest serves them.
+// The segregated fit of range_index.h. What every allocation and free does is in the header; this
+// is the rest.
 //
 // Bin numbers: for a size of b significant bits let e = max(b, 6) - 6; the bin is 32 * e plus the
 // six leading bits (size >> e). Below 64 units that is the size itself; above, the sixth leading
@@ -24,31 +25,12 @@ constexpr uint32_t kQuickLooks = 4;
 // driver, each dearer than this.
 constexpr uint32_t kLastLooks = 64;
 
-// How many ranges of resting blocks one Take moves out of its way.
-constexpr uint32_t kMostMoves = 4;
-
 // Returns: the number of the highest bit that is set, 0 if none is.
 uint32_t HighestBit(uint32_t bits) noexcept {
     return static_cast<uint32_t>(std::bit_width(bits | 1)) - 1;
 }
 
-uint32_t AlignUp(Units offset, uint32_t alignment_units) noexcept {
-    return (offset.Count() + (alignment_units - 1)) & ~(alignment_units - 1);
-}
-
-// Returns: whether `size` fits into `range` at a multiple of the alignment.
-bool Fits(const Node& range, Units size, uint32_t alignment_units) noexcept {
-    const uint64_t skipped = AlignUp(range.offset, alignment_units) - range.offset.Count();
-    return skipped + size.Count() <= range.size.Count();
-}
-
 }  // namespace
-
-uint32_t BinOf(Units size) noexcept {
-    const auto bits = static_cast<uint32_t>(std::bit_width(size.Count() | (kBinsPerGroup * 2 - 1)));
-    const uint32_t exponent = bits - 6;
-    return exponent * kBinsPerGroup + (size.Count() >> exponent);
-}
 
 uint32_t FittingBin(uint64_t size_units) noexcept {
     if (size_units > std::numeric_limits<uint32_t>::max()) return kNoBin;
@@ -59,18 +41,6 @@ Units FloorOf(uint32_t bin) noexcept {
     if (bin < 2 * kBinsPerGroup) return Units(bin);
     const uint32_t exponent = bin / kBinsPerGroup - 1;
     return Units((bin % kBinsPerGroup + kBinsPerGroup) << exponent);
-}
-
-// Returns: the first bin from `bin` on that holds a range, or kNoBin.
-uint32_t RangeIndex::Bins::FirstFrom(uint32_t bin) const noexcept {
-    if (bin >= kBins) return kNoBin;
-    const uint32_t group = bin / kBinsPerGroup;
-    const uint32_t here = bits[group] & (~0u << (bin % kBinsPerGroup));
-    if (here != 0) return group * kBinsPerGroup + static_cast<uint32_t>(std::countr_zero(here));
-    const uint32_t above = groups & (~1u << group);
-    if (above == 0) return kNoBin;
-    const auto next = static_cast<uint32_t>(std::countr_zero(above));
-    return next * kBinsPerGroup + static_cast<uint32_t>(std::countr_zero(bits[next]));
 }
 
 // Returns: the last bin that holds a range, 0 without any.
@@ -93,7 +63,6 @@ bool RangeIndex::ReserveBlock(uint32_t block) noexcept {
 NodeId RangeIndex::AddBlock(uint32_t block, Units size) noexcept {
     const NodeId id = NewNode();
     At(id) = Node{.offset = Units(0), .size = size, .block = block, .state = Node::State::kFree};
-    free_units_ += size.Count();
     rests_[block] = true;
     Link(id);
     return id;
@@ -101,70 +70,12 @@ NodeId RangeIndex::AddBlock(uint32_t block, Units size) noexcept {
 
 void RangeIndex::RemoveBlock(NodeId whole) noexcept {
     assert(IsWholeBlock(whole) && Look(whole).state == Node::State::kFree);
-    free_units_ -= Look(whole).size.Count();
     Unlink(whole);
     DropNode(whole);
 }
 
-NodeId RangeIndex::TakeWorking(Units size, uint32_t alignment_units) noexcept {
-    return Keep(Find(size, alignment_units), size, alignment_units);
-}
-
 NodeId RangeIndex::TakeResting(Units size, uint32_t alignment_units) noexcept {
     return Keep(FindIn(resting_, size, alignment_units), size, alignment_units);
-}
-
-// Takes what was found, if anything.
-NodeId RangeIndex::Keep(NodeId id, Units size, uint32_t alignment_units) noexcept {
-    if (id == kNoNode) return kNoNode;
-    Unlink(id);
-    const Node& node = Look(id);
-    if (node.rests) rests_[node.block] = false;
-    Carve(id, size, alignment_units);
-    free_units_ -= size.Count();
-    return id;
-}
-
-// The freed node survives and swallows its neighbours, so that it needs no new one. At an end of
-// the block the neighbour is node 0, which is never free.
-NodeId RangeIndex::Release(NodeId taken) noexcept {
-    Node& node = At(taken);
-    assert(node.state == Node::State::kTaken);
-    node.state = Node::State::kFree;
-    free_units_ += node.size.Count();
-    if (const NodeId id = node.before; Look(id).state == Node::State::kFree) {
-        Unlink(id);
-        node.offset = Look(id).offset;
-        node.size += Look(id).size;
-        node.before = Look(id).before;
-        At(node.before).after = taken;
-        DropNode(id);
-    }
-    if (const NodeId id = node.after; Look(id).state == Node::State::kFree) {
-        Unlink(id);
-        node.size += Look(id).size;
-        node.after = Look(id).after;
-        At(node.after).before = taken;
-        DropNode(id);
-    }
-    if (IsWholeBlock(taken)) rests_[node.block] = true;
-    Link(taken);
-    return taken;
-}
-
-// The first range that its size recommends nearly always fits: sizes below 64 units have bins of
-// their own, and most alignments are one unit.
-inline NodeId RangeIndex::Find(Units size, uint32_t alignment_units) noexcept {
-    const uint32_t bin = BinOf(size);
-    NodeId id = working_.heads[working_.FirstFrom(bin)];
-    for (uint32_t moves = kMostMoves; id != kNoNode && Rests(Look(id).block) && moves > 0;
-         --moves) {
-        Unlink(id);
-        Link(id);
-        id = working_.heads[working_.FirstFrom(bin)];
-    }
-    if (Fits(Look(id), size, alignment_units)) return id;
-    return FindIn(working_, size, alignment_units);
 }
 
 // Cheapest first: the bin of this size, then the heads of the next larger bins, then the first bin
@@ -200,94 +111,6 @@ NodeId RangeIndex::FindAmong(NodeId first, Units size, uint32_t alignment_units,
     return kNoNode;
 }
 
-// Cuts an unlinked free range down to the taken one and links what is left at either side.
-void RangeIndex::Carve(NodeId id, Units size, uint32_t alignment_units) noexcept {
-    Node& node = At(id);
-    node.state = Node::State::kTaken;
-    const Units skipped(AlignUp(node.offset, alignment_units) - node.offset.Count());
-    if (skipped > Units(0)) {
-        const NodeId lead = NewNode();
-        At(lead) = Node{.offset = node.offset,
-                        .size = skipped,
-                        .before = node.before,
-                        .after = id,
-                        .block = node.block,
-                        .state = Node::State::kFree};
-        At(node.before).after = lead;
-        node.before = lead;
-        node.offset += skipped;
-        node.size -= skipped;
-        Link(lead);
-    }
-    if (node.size > size) {
-        const NodeId rest = NewNode();
-        At(rest) = Node{.offset = node.offset + size,
-                        .size = node.size - size,
-                        .before = id,
-                        .after = node.after,
-                        .block = node.block,
-                        .state = Node::State::kFree};
-        At(node.after).before = rest;
-        node.after = rest;
-        node.size = size;
-        Link(rest);
-    }
-}
-
-// Adds a range to its bin, in front: what was freed last is the likeliest to be in a cache.
-void RangeIndex::Link(NodeId id) noexcept {
-    Node& node = At(id);
-    node.rests = Rests(node.block);
-    Bins& bins = node.rests ? resting_ : working_;
-    const uint32_t bin = BinOf(node.size);
-    const NodeId head = bins.heads[bin];
-    bins.heads[bin] = id;
-    node.previous = kNoNode;
-    node.next = head;
-    At(head).previous = id;
-    if (bin >= top_bin_) top_changed_ = true;
-    if (head != kNoNode) return;  // the bin is marked already
-    bins.bits[bin / kBinsPerGroup] |= 1u << (bin % kBinsPerGroup);
-    bins.groups |= 1u << (bin / kBinsPerGroup);
-    if (bin > top_bin_) FindTop();
-}
-
-// Takes a range out of its bin. Its size must still be the one it was linked with.
-void RangeIndex::Unlink(NodeId id) noexcept {
-    Node& node = At(id);
-    At(node.next).previous = node.previous;
-    if (node.previous != kNoNode) {
-        At(node.previous).next = node.next;
-        return;
-    }
-    Bins& bins = node.rests ? resting_ : working_;
-    const uint32_t bin = BinOf(node.size);
-    bins.heads[bin] = node.next;
-    if (bin == top_bin_) top_changed_ = true;
-    if (node.next != kNoNode) return;
-    const uint32_t group = bin / kBinsPerGroup;
-    bins.bits[group] &= ~(1u << (bin % kBinsPerGroup));
-    if (bins.bits[group] == 0) bins.groups &= ~(1u << group);
-    if (bin == top_bin_) FindTop();
-}
-
-NodeId RangeIndex::NewNode() noexcept {
-    assert(unused_count_ > 0);
-    --unused_count_;
-    if (unused_ == kNoNode) return node_limit_++;
-    const NodeId id = unused_;
-    unused_ = Look(id).next;
-    return id;
-}
-
-void RangeIndex::DropNode(NodeId id) noexcept {
-    Node& node = At(id);
-    node.state = Node::State::kUnused;
-    node.next = unused_;
-    unused_ = id;
-    ++unused_count_;
-}
-
 bool RangeIndex::AddChunk() noexcept {
     constexpr size_t kMostChunks = std::numeric_limits<NodeId>::max() / kChunkNodes;
     if (chunks_.size() >= kMostChunks) return false;
@@ -309,23 +132,27 @@ void RangeIndex::FindTop() noexcept {
     top_bin_ = top_rests_ ? resting : working;
 }
 
+uint64_t RangeIndex::FreeUnits() const noexcept {
+    uint64_t units = 0;
+    for (NodeId id = 1; id < node_limit_; ++id)
+        if (Look(id).state == Node::State::kFree) units += Look(id).size.Count();
+    return units;
+}
+
 bool RangeIndex::CheckInvariants() const noexcept {
     uint64_t free_ranges = 0;
     if (!CheckBins(working_, false, &free_ranges) || !CheckBins(resting_, true, &free_ranges))
         return false;
-    uint64_t free_units = 0;
     uint64_t free_nodes = 0;
     uint64_t unused_nodes = 0;
     for (NodeId id = 1; id < node_limit_; ++id) {
         const Node& node = Look(id);
         if (node.state == Node::State::kUnused) ++unused_nodes;
-        if (node.state != Node::State::kFree) continue;
-        ++free_nodes;
-        free_units += node.size.Count();
+        if (node.state == Node::State::kFree) ++free_nodes;
     }
     const uint64_t never_used = chunks_.size() * uint64_t{kChunkNodes} - node_limit_;
-    return free_ranges == free_nodes && free_units == free_units_ &&
-           unused_nodes + never_used == unused_count_ && CheckNeighbours();
+    return free_ranges == free_nodes && unused_nodes + never_used == unused_count_ &&
+           CheckNeighbours();
 }
 
 // Adds the ranges in `bins` to `*free_ranges`; each must be free and hang where its size says, and

@@ -22,6 +22,8 @@
 #define TESSERA_LAYER_POOL_RANGE_INDEX_H_
 
 #include <array>
+#include <bit>
+#include <cassert>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -61,7 +63,11 @@ inline constexpr uint32_t kBins = kBinsPerGroup * kGroups;
 inline constexpr uint32_t kNoBin = kBins;
 
 // Returns: the bin that a free range of `size` hangs in.
-uint32_t BinOf(Units size) noexcept;
+inline uint32_t BinOf(Units size) noexcept {
+    const auto bits = static_cast<uint32_t>(std::bit_width(size.Count() | (kBinsPerGroup * 2 - 1)));
+    const uint32_t exponent = bits - 6;
+    return exponent * kBinsPerGroup + (size.Count() >> exponent);
+}
 
 // Returns: the first bin all of whose ranges have at least `size`; kNoBin if there is none.
 // Requires: `size` is not 0.
@@ -123,8 +129,8 @@ class RangeIndex {
         return Look(node).before == kNoNode && Look(node).after == kNoNode;
     }
 
-    // The sum of all free ranges in units, which may pass 32 bits over many blocks.
-    uint64_t FreeUnits() const noexcept { return free_units_; }
+    // For tests and debug builds: the sum of all free ranges in units, by walking them (O(n)).
+    uint64_t FreeUnits() const noexcept;
 
     // Returns: the size of a free range in the highest bin that holds any, 0 without any: less than
     // 1/32 below the largest of all, and exact while that bin holds one range.
@@ -158,6 +164,9 @@ class RangeIndex {
     // slots costs little.
     static constexpr uint32_t kChunkNodes = 1024;
 
+    // How many ranges of resting blocks one Take moves out of its way.
+    static constexpr uint32_t kMostMoves = 4;
+
     Node& At(NodeId node) noexcept { return chunks_[node / kChunkNodes][node % kChunkNodes]; }
     bool AddChunk() noexcept;
     NodeId NewNode() noexcept;
@@ -180,7 +189,6 @@ class RangeIndex {
     NodeId node_limit_ = 0;      // nodes that were ever used, node 0 included
     NodeId unused_ = kNoNode;    // chain of records that are free for use again
     uint32_t unused_count_ = 0;  // the chain and what lies beyond node_limit_
-    uint64_t free_units_ = 0;
     Bins working_;
     Bins resting_;
     std::vector<uint8_t> rests_;  // by number of block: whether it rests
@@ -188,6 +196,174 @@ class RangeIndex {
     bool top_rests_ = false;      // and where it is
     bool top_changed_ = false;
 };
+
+// ---- what every allocation and free does
+// ---------------------------------------------------------
+
+inline uint32_t AlignUp(Units offset, uint32_t alignment_units) noexcept {
+    return (offset.Count() + (alignment_units - 1)) & ~(alignment_units - 1);
+}
+
+// Returns: whether `size` fits into `range` at a multiple of the alignment.
+inline bool Fits(const Node& range, Units size, uint32_t alignment_units) noexcept {
+    const uint64_t skipped = AlignUp(range.offset, alignment_units) - range.offset.Count();
+    return skipped + size.Count() <= range.size.Count();
+}
+
+// Returns: the first bin from `bin` on that holds a range, or kNoBin.
+inline uint32_t RangeIndex::Bins::FirstFrom(uint32_t bin) const noexcept {
+    if (bin >= kBins) return kNoBin;
+    const uint32_t group = bin / kBinsPerGroup;
+    const uint32_t here = bits[group] & (~0u << (bin % kBinsPerGroup));
+    if (here != 0) return group * kBinsPerGroup + static_cast<uint32_t>(std::countr_zero(here));
+    const uint32_t above = groups & (~1u << group);
+    if (above == 0) return kNoBin;
+    const auto next = static_cast<uint32_t>(std::countr_zero(above));
+    return next * kBinsPerGroup + static_cast<uint32_t>(std::countr_zero(bits[next]));
+}
+
+inline NodeId RangeIndex::NewNode() noexcept {
+    assert(unused_count_ > 0);
+    --unused_count_;
+    if (unused_ == kNoNode) return node_limit_++;
+    const NodeId id = unused_;
+    unused_ = Look(id).next;
+    return id;
+}
+
+inline void RangeIndex::DropNode(NodeId id) noexcept {
+    Node& node = At(id);
+    node.state = Node::State::kUnused;
+    node.next = unused_;
+    unused_ = id;
+    ++unused_count_;
+}
+
+// Adds a range to its bin, in front: what was freed last is the likeliest to be in a cache.
+inline void RangeIndex::Link(NodeId id) noexcept {
+    Node& node = At(id);
+    node.rests = Rests(node.block);
+    Bins& bins = node.rests ? resting_ : working_;
+    const uint32_t bin = BinOf(node.size);
+    const NodeId head = bins.heads[bin];
+    bins.heads[bin] = id;
+    node.previous = kNoNode;
+    node.next = head;
+    At(head).previous = id;
+    if (bin >= top_bin_) top_changed_ = true;
+    if (head != kNoNode) return;  // the bin is marked already
+    bins.bits[bin / kBinsPerGroup] |= 1u << (bin % kBinsPerGroup);
+    bins.groups |= 1u << (bin / kBinsPerGroup);
+    if (bin > top_bin_) FindTop();
+}
+
+// Takes a range out of its bin. Its size must still be the one it was linked with.
+inline void RangeIndex::Unlink(NodeId id) noexcept {
+    Node& node = At(id);
+    At(node.next).previous = node.previous;
+    if (node.previous != kNoNode) {
+        At(node.previous).next = node.next;
+        return;
+    }
+    Bins& bins = node.rests ? resting_ : working_;
+    const uint32_t bin = BinOf(node.size);
+    bins.heads[bin] = node.next;
+    if (bin == top_bin_) top_changed_ = true;
+    if (node.next != kNoNode) return;
+    const uint32_t group = bin / kBinsPerGroup;
+    bins.bits[group] &= ~(1u << (bin % kBinsPerGroup));
+    if (bins.bits[group] == 0) bins.groups &= ~(1u << group);
+    if (bin == top_bin_) FindTop();
+}
+
+// Cuts an unlinked free range down to the taken one and links what is left at either side.
+inline void RangeIndex::Carve(NodeId id, Units size, uint32_t alignment_units) noexcept {
+    Node& node = At(id);
+    node.state = Node::State::kTaken;
+    const Units skipped(AlignUp(node.offset, alignment_units) - node.offset.Count());
+    if (skipped > Units(0)) {
+        const NodeId lead = NewNode();
+        At(lead) = Node{.offset = node.offset,
+                        .size = skipped,
+                        .before = node.before,
+                        .after = id,
+                        .block = node.block,
+                        .state = Node::State::kFree};
+        At(node.before).after = lead;
+        node.before = lead;
+        node.offset += skipped;
+        node.size -= skipped;
+        Link(lead);
+    }
+    if (node.size > size) {
+        const NodeId rest = NewNode();
+        At(rest) = Node{.offset = node.offset + size,
+                        .size = node.size - size,
+                        .before = id,
+                        .after = node.after,
+                        .block = node.block,
+                        .state = Node::State::kFree};
+        At(node.after).before = rest;
+        node.after = rest;
+        node.size = size;
+        Link(rest);
+    }
+}
+
+// Takes what was found, if anything.
+inline NodeId RangeIndex::Keep(NodeId id, Units size, uint32_t alignment_units) noexcept {
+    if (id == kNoNode) return kNoNode;
+    Unlink(id);
+    const Node& node = Look(id);
+    if (node.rests) rests_[node.block] = false;
+    Carve(id, size, alignment_units);
+    return id;
+}
+
+// The first range that its size recommends nearly always fits: sizes below 64 units have bins of
+// their own, and most alignments are one unit.
+inline NodeId RangeIndex::Find(Units size, uint32_t alignment_units) noexcept {
+    const uint32_t bin = BinOf(size);
+    NodeId id = working_.heads[working_.FirstFrom(bin)];
+    for (uint32_t moves = kMostMoves; id != kNoNode && Rests(Look(id).block) && moves > 0;
+         --moves) {
+        Unlink(id);
+        Link(id);
+        id = working_.heads[working_.FirstFrom(bin)];
+    }
+    if (Fits(Look(id), size, alignment_units)) return id;
+    return FindIn(working_, size, alignment_units);
+}
+
+inline NodeId RangeIndex::TakeWorking(Units size, uint32_t alignment_units) noexcept {
+    return Keep(Find(size, alignment_units), size, alignment_units);
+}
+
+// The freed node survives and swallows its neighbours, so that it needs no new one. At an end of
+// the block the neighbour is node 0, which is never free.
+inline NodeId RangeIndex::Release(NodeId taken) noexcept {
+    Node& node = At(taken);
+    assert(node.state == Node::State::kTaken);
+    node.state = Node::State::kFree;
+    if (const NodeId id = node.before; Look(id).state == Node::State::kFree) {
+        Unlink(id);
+        node.offset = Look(id).offset;
+        node.size += Look(id).size;
+        node.before = Look(id).before;
+        At(node.before).after = taken;
+        DropNode(id);
+    }
+    if (const NodeId id = node.after; Look(id).state == Node::State::kFree) {
+        Unlink(id);
+        node.size += Look(id).size;
+        node.after = Look(id).after;
+        At(node.after).before = taken;
+        DropNode(id);
+    }
+    if (IsWholeBlock(taken)) rests_[node.block] = true;
+    Link(taken);
+    return taken;
+}
 
 }  // namespace tessera::pool
 

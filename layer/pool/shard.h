@@ -29,6 +29,8 @@
 
 namespace tessera::pool {
 
+class TypePool;
+
 enum class PlaceStatus : uint8_t {
     kOk,
     kNoBlock,       // the driver gave no block, at the full size or any smaller one that would do;
@@ -66,8 +68,7 @@ struct Ask {
         fit.size = Units::FromBytesUp(size);
         fit.alignment_units = static_cast<uint32_t>(alignment / kUnitBytes);
         alignment_log2 = static_cast<uint8_t>(std::countr_zero(alignment));
-        key = request.key;
-        key.large = size > kLargeBytes;
+        key = request.key.ForLarge(size > kLargeBytes);
         requested_bytes = request.requested_bytes;
         return true;
     }
@@ -82,12 +83,13 @@ struct SlotRef {
 class alignas(64) Shard {
  public:
     // `idle_total`: the bytes of the empty blocks of all shards of the pool.
-    Shard(SlotTable& table, tessera_shard_counters& counters,
+    Shard(TypePool& pool, SlotTable& table, tessera_shard_counters& counters,
           std::atomic<uint64_t>& idle_total) noexcept
-        : counters_(counters), table_(table), idle_total_(idle_total) {}
+        : counters_(counters), table_(table), pool_(pool), idle_total_(idle_total) {}
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
 
+    TypePool& pool() const noexcept { return pool_; }
     LightMutex& mutex() const noexcept ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
 
     // Places a slot, counts it and publishes its name. kNoBlock: no block here has room.
@@ -111,7 +113,7 @@ class alignas(64) Shard {
 
     // Whether slots were returned that nobody has freed yet. Threads: any.
     bool HasReturned() const noexcept {
-        return returned_.load(std::memory_order_seq_cst) != kNoSlot;
+        return returned_.load(std::memory_order_relaxed) != kNoSlot;
     }
 
     // Takes all returned slots off the stack. Returns: the first; NextReturned leads to the others.
@@ -157,6 +159,10 @@ class alignas(64) Shard {
     // From this many bytes on, an allocation may be a new peak of the pool; see TypePool::NotePeak.
     int64_t peak_look ABSL_GUARDED_BY(mutex_) = 0;
 
+    // Whether the helper is at work here: whoever waits for it does not wait for another thread of
+    // the application. Threads: any.
+    std::atomic<bool> served = false;
+
     // Where the last blocks of this shard came from; see TypePool::PrefersOthers.
     uint32_t misses ABSL_GUARDED_BY(mutex_) = 0;
     uint64_t window_start ABSL_GUARDED_BY(mutex_) = 0;
@@ -189,6 +195,7 @@ class alignas(64) Shard {
     std::vector<std::unique_ptr<Arena>> arenas_ ABSL_GUARDED_BY(mutex_);  // a few at most
     tessera_shard_counters& counters_;                                    // written under the lock
     SlotTable& table_;
+    TypePool& pool_;
     BlockList idle_ ABSL_GUARDED_BY(mutex_);
     std::atomic<uint64_t>& idle_total_;
     // On a line of its own: other threads write it.

@@ -147,9 +147,12 @@ class SlotTable {
     // Whether a value may be ours at all.
     static constexpr bool CarriesTag(uint64_t value) noexcept { return value >> kTagShift == kTag; }
 
-    // The number of the slot that a name which carries the tag means.
+    // The number of the slot that a name which carries the tag means, and which use of it.
     static constexpr SlotId IdIn(uint64_t name) noexcept {
         return static_cast<SlotId>(name & kIdMask);
+    }
+    static constexpr uint32_t GenerationIn(uint64_t name) noexcept {
+        return static_cast<uint32_t>(name >> kGenerationShift) & Mark::kGenerationMask;
     }
 
     // The layout of a name, for tests that forge them.
@@ -163,9 +166,6 @@ class SlotTable {
     static constexpr uint32_t kFirstChunkBits = 6;
     static constexpr uint32_t kChunks = kGenerationShift - kFirstChunkBits;
 
-    static constexpr uint32_t GenerationIn(uint64_t name) noexcept {
-        return static_cast<uint32_t>(name >> kGenerationShift) & Mark::kGenerationMask;
-    }
     static constexpr uint64_t Compose(uint32_t generation, SlotId id) noexcept {
         return kTag << kTagShift | uint64_t{generation} << kGenerationShift | id;
     }

@@ -85,7 +85,7 @@ TypePool::TypePool(uint32_t type_index, const PoolLimits& limits, SlotTable& tab
       source_(source),
       table_(table),
       totals_(totals),
-      first_(table, line, idle_total_) {
+      first_(*this, table, line, idle_total_) {
     Store(line.type, uint64_t{type_index} + 1);
     shards_[0].store(&first_, std::memory_order_relaxed);
 }
@@ -160,6 +160,11 @@ void TypePool::UnlockEmptied(Shard& shard, Block& block) noexcept ABSL_NO_THREAD
 // Another thread holds the lock of this thread's home: look for a shard that is free, which becomes
 // its home; with all of them busy, make another.
 Shard& TypePool::LockContended(Shard& home) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    // The helper is no reason for another shard: it is here for a moment, and rarely.
+    if (home.served.load(std::memory_order_relaxed)) {
+        home.mutex().Lock();
+        return home;
+    }
     const uint32_t seen = contentions_.fetch_add(1, std::memory_order_relaxed) + 1;
     if (seen % kContentionsPerShard == 0) AddShard();
     const uint32_t count = ShardCount();
@@ -169,7 +174,7 @@ Shard& TypePool::LockContended(Shard& home) noexcept ABSL_NO_THREAD_SAFETY_ANALY
         const uint32_t index = (first + step) % count;
         Shard& shard = *shards_[index].load(std::memory_order_acquire);
         if (!shard.mutex().TryLock()) continue;
-        mine.store(static_cast<uint8_t>(index), std::memory_order_relaxed);
+        mine.store(static_cast<uint8_t>(index), std::memory_order_release);
         return shard;
     }
     home.mutex().Lock();
@@ -182,7 +187,7 @@ void TypePool::AddShard() noexcept {
     if (count >= std::min(limits_.max_shards, kMostShards)) return;
     tessera_shard_counters* const line = source_.AddCounters(type_index_);
     if (line == nullptr) return;
-    auto* const shard = new (std::nothrow) Shard(table_, *line, idle_total_);
+    auto* const shard = new (std::nothrow) Shard(*this, table_, *line, idle_total_);
     if (shard == nullptr) return;
     Store(line->type, uint64_t{type_index_} + 1);
     shards_[count].store(shard, std::memory_order_release);
@@ -555,6 +560,7 @@ uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALY
     }
     for (uint32_t i = 0; limits_.idle_ms != 0 && i < ShardCount(); ++i) {
         Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        shard.served.store(true, std::memory_order_relaxed);
         shard.mutex().Lock();
         for (Block* block = shard.Idle().Oldest(); block != nullptr;) {
             Block* const newer = block->newer;
@@ -568,6 +574,7 @@ uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALY
             block = newer;
         }
         Unlock(shard);
+        shard.served.store(false, std::memory_order_relaxed);
     }
     Destroy(given_up);
     return next;

@@ -78,7 +78,7 @@ class TypePool {
     // Ends a slot whose name was retired and counts one application free. The range may be handed
     // out again before this returns. Gives empty blocks beyond the allowance back to the source,
     // those first that have been empty longest.
-    void Free(Slot& slot, SlotId id) noexcept;
+    static void Free(Slot& slot, SlotId id) noexcept;
 
     // Places anew a slot that nobody has seen yet, and that the caller keeps all others from. On
     // kOk the slot lies elsewhere; on failure it stays. Counts a moved slot and no application
@@ -107,9 +107,6 @@ class TypePool {
 
     // Takes and releases every lock under which names are published; see SlotTable::AdmitForeign.
     void Fence() noexcept;
-
-    // How many slots one of the shards has handed out: any thread's dice for sampling.
-    uint64_t Ticks() const noexcept;
 
     // All that the pool counted so far. At rest it is exact.
     tessera_type_totals Totals() const noexcept;
@@ -223,15 +220,9 @@ inline void TypePool::Unlock(Shard& shard) noexcept ABSL_NO_THREAD_SAFETY_ANALYS
 
 inline Shard& TypePool::HomeShard() const noexcept {
     // One shard, as in nearly every application: there is nothing to choose.
-    const uint32_t count = shard_count_.load(std::memory_order_acquire);
-    if (count == 1) [[likely]]
+    if (shard_count_.load(std::memory_order_relaxed) == 1) [[likely]]
         return const_cast<Shard&>(first_);
-    return *shards_[HomeOfThread().load(std::memory_order_relaxed) % count].load(
-        std::memory_order_acquire);
-}
-
-inline uint64_t TypePool::Ticks() const noexcept {
-    return channel::Load(HomeShard().counters().allocations);
+    return *shards_[HomeOfThread().load(std::memory_order_acquire)].load(std::memory_order_acquire);
 }
 
 }  // namespace tessera::pool

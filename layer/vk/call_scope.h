@@ -51,7 +51,7 @@ class AppCall : public CallTimer {
 };
 
 // A call that a pool serves, and counts in lines that no other thread writes. Its turn has come
-// when Device::TimesNextCall says so.
+// when Device::IsSampled says so.
 class PooledTimer : public CallTimer {
  public:
     PooledTimer(Device& device, tessera_call which) noexcept : CallTimer(&device.call(which)) {}

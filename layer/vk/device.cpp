@@ -21,6 +21,7 @@
 #include "layer/channel/channel.h"
 #include "layer/vk/budget.h"
 #include "layer/vk/call_scope.h"
+#include "layer/vk/classify.h"
 #include "layer/vk/requirement_probe.h"
 
 namespace tessera {
@@ -254,6 +255,8 @@ void Device::InitPools() noexcept {
         limits.min_block_bytes = std::min(kMinBlockBytes, limits.max_block_bytes);
         limits.idle_bytes = std::min(instance->settings.idle_bytes, space_share_);
         pooled_limit_[type] = limits.max_block_bytes / kPooledShare;
+        if (pools_memory() && ClassifyType(type, gates_, memory_) == TESSERA_REASON_none)
+            plain_limit_[type] = pooled_limit_[type];
         limits.growth_share = GrowthShare(object_limit_);
         limits.max_shards = instance->settings.shards ? std::thread::hardware_concurrency() : 1;
         limits.helped = instance->settings.helper;
@@ -326,8 +329,8 @@ void Device::FlushSlot(const Slot& slot) noexcept {
     dt.FlushMappedMemoryRanges(handle, 1, &range);
 }
 
-void Device::ClearReused(const Slot& slot) noexcept {
-    if (instance->settings.zero != Zero::kReuse || !slot.reused || slot.Host() == nullptr) return;
+void Device::Clear(const Slot& slot) noexcept {
+    if (slot.Host() == nullptr) return;
     std::memset(slot.Host(), 0, slot.SizeBytes());
     FlushSlot(slot);
 }

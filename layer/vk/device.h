@@ -88,11 +88,21 @@ class Device final : public pool::BlockSource {
     // counts.
     pool::TypePool& PoolOf(uint32_t type) noexcept { return *pools_[type]; }
 
-    // Whether the next call that a pool serves is to be timed. `type` may be anything.
-    bool TimesNextCall(uint32_t type) noexcept {
-        return type < memory_.memoryTypeCount && pools_[type]->Ticks() % kSampleInterval == 0 &&
-               InOwnProcess();
+    // Whether an allocation of `bytes` of a type (any number), with nothing chained to it, is
+    // pooled whatever else Classify() could say. One comparison, since nearly all allocations are
+    // such.
+    bool IsPlain(uint32_t type, uint64_t bytes) const noexcept {
+        return type < VK_MAX_MEMORY_TYPES && bytes - 1 < plain_limit_[type];
     }
+
+    // Which calls that a pool serves are timed: one in kSampleInterval, and no thread should have
+    // to write what others read to find out. A slot's name decides, which differs from one use of
+    // the slot to the next and from slot to slot: that of the slot to be freed, or that of the slot
+    // which an allocation got, for the allocation after it.
+    static bool IsSampled(uint64_t name) noexcept {
+        return (SlotTable::IdIn(name) + SlotTable::GenerationIn(name)) % kSampleInterval == 0;
+    }
+    std::atomic<bool> times_next_allocation = true;
 
     // Asks the driver, once per device, what its resources require. Call before the first Place().
     // Several first callers may each ask; the answers are the same. Returns: false if the driver
@@ -119,7 +129,10 @@ class Device final : public pool::BlockSource {
 
     // Fills a slot with zeroes if it lies where somebody else's was and the settings ask for it.
     // Call without a lock, before the application can see the place.
-    void ClearReused(const Slot& slot) noexcept;
+    void ClearReused(const Slot& slot) noexcept {
+        if (slot.reused && instance->settings.zero == Zero::kReuse) [[unlikely]]
+            Clear(slot);
+    }
 
     // Gives the empty blocks of every type back to the driver. Returns the bytes.
     uint64_t ReleaseEmptyBlocks() noexcept;
@@ -221,6 +234,7 @@ class Device final : public pool::BlockSource {
     void OpenRecord(const char* driver_name) noexcept;
     bool Probe() noexcept;
     void* MapBlock(VkDeviceMemory memory) noexcept;
+    void Clear(const Slot& slot) noexcept;
     void ReportLeaks() noexcept;
     bool ReserveObject(uint64_t limit) noexcept {
         // Never above the limit, not even for a moment: another thread would be refused for it.
@@ -241,8 +255,9 @@ class Device final : public pool::BlockSource {
     uint64_t space_share_ = ~uint64_t{0};  // of the address space of descriptor buffers, if small
     uint64_t atom_bytes_ = 1;
     uint64_t pooled_limit_[VK_MAX_MEMORY_TYPES] = {};
-    uint64_t object_limit_ = ~uint64_t{0};  // maxMemoryAllocationCount
-    uint64_t block_limit_ = ~uint64_t{0};   // somewhat below it
+    uint64_t plain_limit_[VK_MAX_MEMORY_TYPES] = {};  // 0: not to be said without Classify()
+    uint64_t object_limit_ = ~uint64_t{0};            // maxMemoryAllocationCount
+    uint64_t block_limit_ = ~uint64_t{0};             // somewhat below it
     std::atomic<uint64_t> objects_ = 0;
     std::atomic<uint64_t> untracked_ = 0;  // of these, what nobody remembers
     std::atomic<bool> probed_ = false;

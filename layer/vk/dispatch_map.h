@@ -44,15 +44,11 @@ class DispatchMap {
 
     // The object stored for `key`, or null.
     T* Find(const void* key) const noexcept {
-        for (const Table* table = &first_; table != nullptr;
-             table = table->next.load(std::memory_order_acquire)) {
-            for (size_t i = Hash(key), step = 0; step < kSlots; ++step, i = (i + 1) % kSlots) {
-                const void* found = table->keys[i].load(std::memory_order_acquire);
-                if (found == key) return table->values[i].load(std::memory_order_relaxed);
-                if (found == nullptr) break;  // this table never held the key beyond here
-            }
-        }
-        return nullptr;
+        // Where it nearly always is.
+        const size_t home = Hash(key);
+        if (first_.keys[home].load(std::memory_order_acquire) == key) [[likely]]
+            return first_.values[home].load(std::memory_order_relaxed);
+        return Search(key);
     }
 
     // Host memory for one insertion, taken in advance by whoever cannot bear a failure later.
@@ -124,6 +120,18 @@ class DispatchMap {
     }
 
  private:
+    [[gnu::noinline]] T* Search(const void* key) const noexcept {
+        for (const Table* table = &first_; table != nullptr;
+             table = table->next.load(std::memory_order_acquire)) {
+            for (size_t i = Hash(key), step = 0; step < kSlots; ++step, i = (i + 1) % kSlots) {
+                const void* found = table->keys[i].load(std::memory_order_acquire);
+                if (found == key) return table->values[i].load(std::memory_order_relaxed);
+                if (found == nullptr) break;  // this table never held the key beyond here
+            }
+        }
+        return nullptr;
+    }
+
     static size_t Hash(const void* key) noexcept {
         // Keys are addresses of the loader's large tables: their low bits carry nothing.
         return static_cast<size_t>((reinterpret_cast<uintptr_t>(key) * 0x9E3779B97F4A7C15u) >> 40) %

@@ -18,11 +18,14 @@ namespace {
 
 constexpr uint64_t kPageBytes = 4096;
 
+// Returns: whether that changed it.
 template <typename T>
-void RaiseTo(std::atomic<T>& word, T value) noexcept {
+bool RaiseTo(std::atomic<T>& word, T value) noexcept {
     T seen = word.load(std::memory_order_relaxed);
-    while (seen < value && !word.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+    while (seen < value) {
+        if (word.compare_exchange_weak(seen, value, std::memory_order_relaxed)) return true;
     }
+    return false;
 }
 
 void LowerTo(std::atomic<uint64_t>& word, uint64_t value) noexcept {
@@ -34,30 +37,19 @@ void LowerTo(std::atomic<uint64_t>& word, uint64_t value) noexcept {
 }  // namespace
 
 void TypeFacts::Saw(uint64_t size, uint64_t alignment, Layout layout) noexcept {
-    for (uint32_t level = 0; level < kLevels && LevelAlignment(level) <= alignment; ++level) {
-        RaiseTo(inverted_smallest_[level], ~size);
-    }
-    RaiseTo(alignment_, alignment);
-    // The levels are written before their number is.
-    uint32_t levels = 0;
-    while (levels < kLevels && SmallestAt(levels) != kNone)
-        ++levels;
-    RaiseTo(levels_, levels);
     if (layout == Layout::kOptimal) LowerTo(smallest_optimal_, size);
-}
-
-// The smallest sizes rise with the level, since what needs an alignment needs every lower one too.
-uint64_t TypeFacts::AlignmentWithin(uint64_t size) const noexcept {
-    // Most sizes are either small, or so large that everything known fits.
-    const uint32_t levels = levels_.load(std::memory_order_relaxed);
-    if (levels == 0 || SmallestAt(0) > size) return kMinimumAlignment;
-    if (SmallestAt(levels - 1) <= size) {
-        return levels == kLevels ? Alignment() : LevelAlignment(levels - 1);
+    RaiseTo(alignment_, alignment);
+    bool changed = false;
+    for (uint32_t level = 0; level < kLevels && LevelAlignment(level) <= alignment; ++level)
+        changed = RaiseTo(inverted_smallest_[level], ~size) || changed;
+    if (!changed) return;
+    // After the levels themselves: who begins further up finds them.
+    for (uint32_t octave = 0; octave < 64; ++octave) {
+        uint8_t count = 0;
+        while (count < kLevels && SmallestAt(count) <= uint64_t{1} << octave)
+            ++count;
+        RaiseTo(levels_from_[octave], count);
     }
-    uint32_t level = 0;
-    while (SmallestAt(level + 1) <= size)
-        ++level;
-    return LevelAlignment(level);
 }
 
 namespace {
@@ -69,6 +61,13 @@ size_t FirstProbe(uint64_t size) noexcept {
 }  // namespace
 
 void LearnedSizes::Learn(uint64_t size) noexcept {
+    if (size < kSmall) {
+        // Applications ask for the same sizes again and again.
+        if (!Contains(size)) {
+            small_[size / 64].fetch_or(uint64_t{1} << (size % 64), std::memory_order_relaxed);
+        }
+        return;
+    }
     for (size_t i = FirstProbe(size), step = 0; step < kProbes; ++step, ++i) {
         std::atomic<uint64_t>& entry = entries_[i % kEntries];
         uint64_t seen = entry.load(std::memory_order_relaxed);
@@ -78,7 +77,7 @@ void LearnedSizes::Learn(uint64_t size) noexcept {
     }
 }
 
-bool LearnedSizes::Contains(uint64_t size) const noexcept {
+bool LearnedSizes::ContainsLarge(uint64_t size) const noexcept {
     for (size_t i = FirstProbe(size), step = 0; step < kProbes; ++step, ++i) {
         const uint64_t seen = entries_[i % kEntries].load(std::memory_order_relaxed);
         if (seen == size) return true;
@@ -87,14 +86,29 @@ bool LearnedSizes::Contains(uint64_t size) const noexcept {
     return false;
 }
 
+// What bases and padded sizes are multiples of, for allocations without flags.
+uint64_t RequirementBook::Minimum(bool host_visible, pool::Kind kind) const noexcept {
+    uint64_t minimum = kMinimumAlignment;
+    if (kind == pool::Kind::kAny) minimum = std::max(minimum, limits_.granularity);
+    if (host_visible) {
+        minimum = std::max(minimum, limits_.host_alignment);
+        if (limits_.page_align) minimum = std::max(minimum, kPageBytes);
+    }
+    return minimum;
+}
+
 void RequirementBook::Init(const VkPhysicalDeviceMemoryProperties& memory,
                            const PlacementLimits& limits) noexcept {
     limits_ = limits;
     type_count_ = std::min<uint32_t>(memory.memoryTypeCount, VK_MAX_MEMORY_TYPES);
     for (uint32_t type = 0; type < type_count_; ++type) {
-        type_flags_[type] = memory.memoryTypes[type].propertyFlags;
+        Type& facts = types_[type];
+        facts.host_visible =
+            (memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0;
+        for (const auto kind : {pool::Kind::kAny, pool::Kind::kLinear})
+            facts.minimum[static_cast<size_t>(kind)] = Minimum(facts.host_visible, kind);
         if (limits.sparse_block != 0) {
-            types_[type].Saw(limits.sparse_block, limits.sparse_block, Layout::kLinear);
+            facts.facts.Saw(limits.sparse_block, limits.sparse_block, Layout::kLinear);
         }
     }
 }
@@ -106,8 +120,8 @@ void RequirementBook::Observe(const VkMemoryRequirements& requirements, Layout l
     uint64_t largest = 0;
     for (uint32_t type = 0; type < type_count_; ++type) {
         if ((requirements.memoryTypeBits >> type & 1) == 0) continue;
-        types_[type].Saw(requirements.size, requirements.alignment, layout);
-        largest = std::max(largest, types_[type].Alignment());
+        types_[type].facts.Saw(requirements.size, requirements.alignment, layout);
+        largest = std::max(largest, types_[type].facts.Alignment());
     }
     // From the largest alignment upward the formula and what is learned agree.
     if (learn && requirements.size != 0 &&
@@ -116,49 +130,9 @@ void RequirementBook::Observe(const VkMemoryRequirements& requirements, Layout l
     }
 }
 
-uint64_t RequirementBook::Minimum(uint32_t type, pool::Kind kind,
-                                  VkMemoryAllocateFlags flags) const noexcept {
-    uint64_t minimum = kMinimumAlignment;
-    if (kind == pool::Kind::kAny) minimum = std::max(minimum, limits_.granularity);
-    if ((type_flags_[type] & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0) {
-        minimum = std::max(minimum, limits_.host_alignment);
-        if (limits_.page_align) minimum = std::max(minimum, kPageBytes);
-    }
-    if ((flags & VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT) != 0) {
-        minimum = std::max(minimum, limits_.address_floor);
-    }
-    return minimum;
-}
-
-PlacementRule RequirementBook::Finish(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags,
-                                      pool::Kind kind, uint64_t alignment) const noexcept {
-    const uint64_t minimum = Minimum(type, kind, flags);
-    PlacementRule rule;
-    rule.kind = kind;
-    rule.alignment_bytes = std::max(minimum, alignment);
-    rule.padded_bytes = AlignUp(size, minimum);
-    return rule;
-}
-
-PlacementRule RequirementBook::Place(uint32_t type, uint64_t size,
-                                     VkMemoryAllocateFlags flags) const noexcept {
-    const TypeFacts& facts = types_[type];
-    pool::Kind kind = facts.AdmitsOptimal() ? pool::Kind::kAny : pool::Kind::kLinear;
-    // What is known to fit must suit, also where a driver's sizes are below its alignments.
-    const uint64_t known = facts.AlignmentWithin(size);
-    const bool host_visible = (type_flags_[type] & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0;
-    if (!host_visible && size < std::max(facts.Alignment(), limits_.granularity) &&
-        learned_.Contains(size)) {
-        if (size < facts.SmallestOptimal()) kind = pool::Kind::kLinear;
-        return Finish(type, size, flags, kind, known);
-    }
-    const uint64_t unknown = std::min(std::bit_floor(size), facts.Alignment());
-    return Finish(type, size, flags, kind, std::max(known, unknown));
-}
-
 bool RequirementBook::SuitsUnknown(uint32_t type, uint64_t bytes, uint64_t alignment,
                                    pool::Kind kind) const noexcept {
-    const TypeFacts& facts = types_[type];
+    const TypeFacts& facts = types_[type].facts;
     const uint64_t unknown = std::min(std::bit_floor(bytes), facts.Alignment());
     return alignment >= std::max(unknown, facts.AlignmentWithin(bytes)) &&
            (kind == pool::Kind::kAny || !facts.AdmitsOptimal());
@@ -166,10 +140,10 @@ bool RequirementBook::SuitsUnknown(uint32_t type, uint64_t bytes, uint64_t align
 
 PlacementRule RequirementBook::PlaceFor(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags,
                                         uint64_t alignment, Layout layout) const noexcept {
-    const TypeFacts& facts = types_[type];
+    const TypeFacts& facts = types_[type].facts;
     const bool isolated = layout == Layout::kOptimal || facts.AdmitsOptimal();
     const uint64_t unknown = std::min(std::bit_floor(size), facts.Alignment());
-    return Finish(type, size, flags, isolated ? pool::Kind::kAny : pool::Kind::kLinear,
+    return Finish(types_[type], size, flags, isolated ? pool::Kind::kAny : pool::Kind::kLinear,
                   std::max({alignment, unknown, facts.AlignmentWithin(size)}));
 }
 

@@ -24,9 +24,12 @@
 
 #include <vulkan/vulkan_core.h>
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
+#include "layer/base/checked.h"
 #include "layer/pool/type_pool.h"
 
 namespace tessera {
@@ -55,7 +58,12 @@ class TypeFacts {
     uint64_t Alignment() const noexcept { return alignment_.load(std::memory_order_relaxed); }
 
     // The largest alignment that a resource of at most `size` bytes is known to need.
-    uint64_t AlignmentWithin(uint64_t size) const noexcept;
+    uint64_t AlignmentWithin(uint64_t size) const noexcept {
+        uint32_t level = levels_from_[std::bit_width(size | 1) - 1].load(std::memory_order_relaxed);
+        while (level < kLevels && SmallestAt(level) <= size)
+            ++level;
+        return level == kLevels ? Alignment() : kMinimumAlignment << level;
+    }
 
     // Whether images of non-linear layout can be bound to this type.
     bool AdmitsOptimal() const noexcept { return SmallestOptimal() != kNone; }
@@ -75,26 +83,37 @@ class TypeFacts {
     static uint64_t LevelAlignment(uint32_t level) noexcept {
         return kMinimumAlignment << (level + 1);
     }
+    uint64_t SmallestAt(uint32_t level) const noexcept {
+        return ~inverted_smallest_[level].load(std::memory_order_relaxed);
+    }
 
     std::atomic<uint64_t> alignment_ = kMinimumAlignment;
     std::atomic<uint64_t> smallest_optimal_ = kNone;
     // Smallest size seen that needs at least this level's alignment, inverted, so that zero means
-    // none.
+    // none. They rise with the level, since what needs an alignment needs every lower one too.
     std::atomic<uint64_t> inverted_smallest_[kLevels] = {};
-    std::atomic<uint32_t> levels_ = 0;  // that anything is known of
-    uint64_t SmallestAt(uint32_t level) const noexcept {
-        return ~inverted_smallest_[level].load(std::memory_order_relaxed);
-    }
+    // How many levels are reached at 2^i bytes: where to begin, since sizes at which a driver asks
+    // for more are mostly powers of two.
+    std::atomic<uint8_t> levels_from_[64] = {};
 };
 
-// Sizes of requirements that the application queried. Fixed room, never evicts: what does not fit
-// is not learned, which only costs memory.
+// Sizes of requirements that the application queried: a bit each for small ones, a table for the
+// rest. Fixed room, never evicts: what does not fit is not learned, which only costs memory.
 class LearnedSizes {
  public:
     void Learn(uint64_t size) noexcept;
-    bool Contains(uint64_t size) const noexcept;
+    bool Contains(uint64_t size) const noexcept {
+        if (size < kSmall) [[likely]]
+            return (small_[size / 64].load(std::memory_order_relaxed) >> (size % 64) & 1) != 0;
+        return ContainsLarge(size);
+    }
 
  private:
+    bool ContainsLarge(uint64_t size) const noexcept;
+
+    // Most alignments end at 64 KiB, and so do the sizes worth learning.
+    static constexpr uint64_t kSmall = 64 << 10;
+    std::atomic<uint64_t> small_[kSmall / 64] = {};
     static constexpr uint32_t kEntries = 1024;
     static constexpr uint32_t kProbes = 8;
     std::atomic<uint64_t> entries_[kEntries] = {};  // 0 is empty
@@ -135,16 +154,56 @@ class RequirementBook {
     uint64_t granularity() const noexcept { return limits_.granularity; }
 
  private:
-    uint64_t Minimum(uint32_t type, pool::Kind kind, VkMemoryAllocateFlags flags) const noexcept;
-    PlacementRule Finish(uint32_t type, uint64_t size, VkMemoryAllocateFlags flags, pool::Kind kind,
-                         uint64_t alignment) const noexcept;
+    // What an allocation looks at, side by side.
+    struct Type {
+        TypeFacts facts;
+        // Multiples of these, by kind, without flags.
+        uint64_t minimum[2] = {kMinimumAlignment, kMinimumAlignment};
+        bool host_visible = false;
+    };
 
-    TypeFacts types_[VK_MAX_MEMORY_TYPES];
+    uint64_t Minimum(bool host_visible, pool::Kind kind) const noexcept;
+    PlacementRule Finish(const Type& type, uint64_t size, VkMemoryAllocateFlags flags,
+                         pool::Kind kind, uint64_t alignment) const noexcept;
+
+    Type types_[VK_MAX_MEMORY_TYPES];
     LearnedSizes learned_;
     PlacementLimits limits_;
-    VkMemoryPropertyFlags type_flags_[VK_MAX_MEMORY_TYPES] = {};
     uint32_t type_count_ = 0;
 };
+
+inline PlacementRule RequirementBook::Finish(const Type& type, uint64_t size,
+                                             VkMemoryAllocateFlags flags, pool::Kind kind,
+                                             uint64_t alignment) const noexcept {
+    uint64_t minimum = type.minimum[static_cast<size_t>(kind)];
+    if ((flags & VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT) != 0) {
+        minimum = std::max(minimum, limits_.address_floor);
+    }
+    PlacementRule rule;
+    rule.kind = kind;
+    rule.alignment_bytes = std::max(minimum, alignment);
+    rule.padded_bytes = AlignUp(size, minimum);
+    return rule;
+}
+
+inline PlacementRule RequirementBook::Place(uint32_t type_index, uint64_t size,
+                                            VkMemoryAllocateFlags flags) const noexcept {
+    const Type& type = types_[type_index];
+    const uint64_t smallest_optimal = type.facts.SmallestOptimal();
+    // What is known to fit must suit, also where a driver's sizes are below its alignments.
+    const uint64_t known = type.facts.AlignmentWithin(size);
+    const uint64_t largest = type.facts.Alignment();
+    if (!type.host_visible && size < std::max(largest, limits_.granularity) &&
+        learned_.Contains(size)) {
+        return Finish(type, size, flags,
+                      size < smallest_optimal ? pool::Kind::kLinear : pool::Kind::kAny, known);
+    }
+    // Not std::bit_floor: without a machine instruction for it that takes a dozen.
+    const uint64_t floor = uint64_t{1} << (63 - std::countl_zero(size | 1));
+    return Finish(type, size, flags,
+                  type.facts.AdmitsOptimal() ? pool::Kind::kAny : pool::Kind::kLinear,
+                  std::max(known, std::min(floor, largest)));
+}
 
 }  // namespace tessera
 

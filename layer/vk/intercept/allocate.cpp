@@ -40,29 +40,40 @@ tessera_reason ReasonOf(pool::PlaceStatus status) noexcept {
     return TESSERA_REASON_out_of_host_memory;
 }
 
+// The pool had no room. Empty blocks of other types may lie in the same heap, and count as objects
+// all the same: without them it is asked once more.
+[[gnu::noinline]] pool::PlaceStatus AllocateAgain(Device& device, pool::TypePool& pool,
+                                                  const pool::Request& request,
+                                                  pool::PlaceStatus status,
+                                                  pool::SlotRef* slot) noexcept {
+    if (status == pool::PlaceStatus::kNoHostMemory || device.ReleaseEmptyBlocks() == 0)
+        return status;
+    return pool.Allocate(request, slot);
+}
+
 // Tries to serve `info` from a pool. Returns `none` and sets `*memory`, or why it could not be.
-tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& info,
-                            const pool::ArenaKey& key, VkDeviceMemory* memory) noexcept {
-    if (!device.EnsureProbed()) return TESSERA_REASON_no_block;
+inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& info,
+                                   const pool::ArenaKey& key, VkDeviceMemory* memory) noexcept {
+    if (!device.EnsureProbed()) [[unlikely]]
+        return TESSERA_REASON_no_block;
     const PlacementRule rule =
         device.book.Place(info.memoryTypeIndex, info.allocationSize, key.allocate_flags);
     pool::Request request;
     request.requested_bytes = info.allocationSize;
     request.size_bytes = rule.padded_bytes;
     request.alignment_bytes = rule.alignment_bytes;
-    request.key = key;
-    request.key.kind = rule.kind;
+    request.key = key.With(rule.kind);
 
     pool::SlotRef slot;
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
     pool::PlaceStatus status = pool.Allocate(request, &slot);
-    // Empty blocks of other types may lie in the same heap, and count as objects all the same.
-    if (status != pool::PlaceStatus::kOk && status != pool::PlaceStatus::kNoHostMemory &&
-        device.ReleaseEmptyBlocks() != 0) {
-        status = pool.Allocate(request, &slot);
+    if (status != pool::PlaceStatus::kOk) [[unlikely]] {
+        status = AllocateAgain(device, pool, request, status, &slot);
+        if (status != pool::PlaceStatus::kOk) return ReasonOf(status);
     }
-    if (status != pool::PlaceStatus::kOk) return ReasonOf(status);
     device.ClearReused(*slot.slot);
+    if (Device::IsSampled(slot.name)) [[unlikely]]
+        device.times_next_allocation.store(true, std::memory_order_relaxed);
     *memory = MakeHandle(slot.name);
     return TESSERA_REASON_none;
 }
@@ -209,24 +220,36 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
     return PassThroughAllocation(device, info, allocator, reason, memory);
 }
 
+// Whatever is not plain: what is chained to the request, or its size or type, has a say.
+[[gnu::noinline]] VkResult AllocateClassified(Device& device, const VkMemoryAllocateInfo& info,
+                                              const VkAllocationCallbacks* allocator,
+                                              VkDeviceMemory* memory) noexcept {
+    Classification what =
+        Classify(info, device.gates(), device.memory(), device.PooledLimit(info.memoryTypeIndex));
+    if (!device.InOwnProcess()) what.reason = TESSERA_REASON_forked;
+    if (what.reason == TESSERA_REASON_none) {
+        what.reason = AllocateSlot(device, info, what.key, memory);
+        if (what.reason == TESSERA_REASON_none) return VK_SUCCESS;
+    }
+    return AllocateUnpooled(device, info, allocator, what.reason, memory);
+}
+
 inline VkResult AllocateHere(Device& device, const VkMemoryAllocateInfo& info,
                              const VkAllocationCallbacks* allocator,
                              VkDeviceMemory* memory) noexcept {
-    Classification what =
-        Classify(info, device.gates(), device.memory(), device.PooledLimit(info.memoryTypeIndex));
-    if (!device.InOwnProcess()) [[unlikely]]
-        what.reason = TESSERA_REASON_forked;
-    if (what.reason == TESSERA_REASON_none) [[likely]] {
-        what.reason = AllocateSlot(device, info, what.key, memory);
-        if (what.reason == TESSERA_REASON_none) [[likely]]
-            return VK_SUCCESS;
-    }
-    return AllocateUnpooled(device, info, allocator, what.reason, memory);
+    if (info.pNext != nullptr || !device.IsPlain(info.memoryTypeIndex, info.allocationSize) ||
+        !device.InOwnProcess()) [[unlikely]]
+        return AllocateClassified(device, info, allocator, memory);
+    const tessera_reason reason = AllocateSlot(device, info, pool::ArenaKey(), memory);
+    if (reason == TESSERA_REASON_none) [[likely]]
+        return VK_SUCCESS;
+    return AllocateUnpooled(device, info, allocator, reason, memory);
 }
 
 [[gnu::noinline]] VkResult AllocateTimed(Device& device, const VkMemoryAllocateInfo& info,
                                          const VkAllocationCallbacks* allocator,
                                          VkDeviceMemory* memory) noexcept {
+    device.times_next_allocation.store(false, std::memory_order_relaxed);
     PooledTimer timer(device, TESSERA_CALL_vkAllocateMemory);
     const VkResult result = AllocateHere(device, info, allocator, memory);
     // What went down was timed there.
@@ -241,7 +264,7 @@ VKAPI_ATTR VkResult VKAPI_CALL AllocateMemory(VkDevice device,
                                               const VkAllocationCallbacks* pAllocator,
                                               VkDeviceMemory* pMemory) noexcept {
     Device& d = DeviceOf(device);
-    if (d.TimesNextCall(pAllocateInfo->memoryTypeIndex)) [[unlikely]]
+    if (d.times_next_allocation.load(std::memory_order_relaxed) && d.InOwnProcess()) [[unlikely]]
         return AllocateTimed(d, *pAllocateInfo, pAllocator, pMemory);
     return AllocateHere(d, *pAllocateInfo, pAllocator, pMemory);
 }
@@ -273,7 +296,7 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
     device.SampleBudget(/*now=*/false);
 }
 
-void FreeSlot(Device& device, Slot& slot, uint64_t name) noexcept {
+inline void FreeSlot(Device& device, Slot& slot, uint64_t name) noexcept {
     SlotTable::Retire(slot);
     // In a forked child the range stays the parent's, and so do the locks.
     if (!device.InOwnProcess()) [[unlikely]]
@@ -282,7 +305,7 @@ void FreeSlot(Device& device, Slot& slot, uint64_t name) noexcept {
     // (spec: vkFreeMemory, note on implicit unmapping; vkUnmapMemory does not flush).
     if ((slot.owner_flags & kSlotEverMapped) != 0) device.FlushSlot(slot);
     device.private_data.DropHandle(name);
-    device.PoolOf(slot.TypeIndex()).Free(slot, SlotTable::IdIn(name));
+    pool::TypePool::Free(slot, SlotTable::IdIn(name));
 }
 
 [[gnu::noinline]] void FreeTimed(Device& device, Slot& slot, uint64_t name) noexcept {
@@ -308,7 +331,7 @@ VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
     const SlotTable::Found found = d.Find(memory);
     if (found.kind != SlotTable::Kind::kLive) [[unlikely]]
         return FreeUnpooled(d, memory, found.kind, pAllocator);
-    if (d.TimesNextCall(found.slot->TypeIndex())) [[unlikely]]
+    if (Device::IsSampled(HandleValue(memory)) && d.InOwnProcess()) [[unlikely]]
         return FreeTimed(d, *found.slot, HandleValue(memory));
     FreeSlot(d, *found.slot, HandleValue(memory));
 }

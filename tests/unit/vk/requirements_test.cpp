@@ -119,10 +119,20 @@ TEST(LearnedSizes, KnowWhatTheyWereTaughtAndNothingElse) {
     EXPECT_FALSE(sizes.Contains(701));
 }
 
+TEST(LearnedSizes, AllSmallOnesAreLearned) {
+    LearnedSizes sizes;
+    for (uint64_t size = 1; size < 64 * kKiB; size += 2)
+        sizes.Learn(size);
+    for (uint64_t size = 0; size < 64 * kKiB; ++size)
+        EXPECT_EQ(sizes.Contains(size), size % 2 == 1) << size;
+    EXPECT_FALSE(sizes.Contains(64 * kKiB + 1));
+}
+
 TEST(LearnedSizes, WhatDoesNotFitIsNotLearnedAndForgetsNothing) {
+    constexpr uint64_t kFrom = 64 * kKiB;
     LearnedSizes sizes;
     std::vector<uint64_t> kept;
-    for (uint64_t size = 1; size <= 20'000; ++size) {
+    for (uint64_t size = kFrom; size <= kFrom + 20'000; ++size) {
         sizes.Learn(size);
         if (sizes.Contains(size)) kept.push_back(size);
     }
@@ -130,7 +140,7 @@ TEST(LearnedSizes, WhatDoesNotFitIsNotLearnedAndForgetsNothing) {
     EXPECT_LE(kept.size(), 1024u);
     for (uint64_t size : kept)
         EXPECT_TRUE(sizes.Contains(size)) << size;
-    for (uint64_t size = 20'001; size < 40'000; ++size)
+    for (uint64_t size = kFrom + 20'001; size < kFrom + 40'000; ++size)
         EXPECT_FALSE(sizes.Contains(size)) << size;
 }
 
