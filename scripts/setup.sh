@@ -34,12 +34,13 @@ mangohud                     file /usr/share/vulkan/implicit_layer.d/MangoHud.js
 xvfb                         command Xvfb
 xauth                        command xauth
 python3                      command python3
+valgrind                     command valgrind
 LIST
 }
 
 # For contributors: a second compiler (its thread-safety analysis is part of our rules), the
 # formatter and linter, a compiler cache, which scripts/test.sh uses where it is, what
-# scripts/coverage.sh counts lines with, and what bench/ and tests/cost measure with.
+# scripts/coverage.sh counts lines with, and what bench/ measures the pool with.
 develop_packages() {
     cat <<'LIST'
 clang                        command clang++
@@ -48,7 +49,6 @@ clang-tidy                   command clang-tidy
 ccache                       command ccache
 gcovr                        command gcovr
 libbenchmark-dev             header benchmark/benchmark.h
-valgrind                     command valgrind
 LIST
 }
 

@@ -5,6 +5,9 @@ usage: cost.py KIND --bench tessera_bench --host-bytes cost_host_bytes [--counts
 
 KIND is a table of limits.toml. Prints each figure beside its limit and its goal; fails if one is
 above its limit. Exit code 77: this cannot be measured here.
+
+Limits hold for the layer without its helper thread: what that does depends on how fast the machine
+is at the moment. Where it matters, the figure with the helper stands beside, and nothing compares it.
 """
 import argparse
 import json
@@ -23,6 +26,8 @@ SEEDS = range(1, 6)
 # Long enough that every slot was replaced often; short enough for valgrind.
 FEW_PAIRS, MANY_PAIRS = 20_000, 120_000
 TURNOVERS = 12
+# What the helper changes.
+HELPED = ("driver_calls", "overhead")
 
 
 class Costs:
@@ -106,13 +111,20 @@ def main():
     table = tomllib.loads(pathlib.Path(__file__).with_name("limits.toml").read_text())[options.kind]
     failed = False
     for name, entry in table["of"].items():
+        os.environ["TESSERA_HELPER"] = "off"
         value = getattr(Costs(options), options.kind)(entry)
         limit = entry["today"] * (1 + table["margin"]) + table.get("slack", 0)
         verdict = "ok" if value <= limit else "ABOVE THE LIMIT"
         if value < entry["today"] * (1 - table["margin"]):
             verdict = "ok, lower the limit"
         failed |= value > limit
-        print(f"{name:28} {value:10.3f}  limit {limit:10.3f}  goal {entry['goal']:8}  {verdict}")
+        beside = ""
+        if options.kind in HELPED:
+            os.environ["TESSERA_HELPER"] = "on"
+            beside = f"  with the helper {getattr(Costs(options), options.kind)(entry):.3f}"
+        print(
+            f"{name:20} {value:9.3f}  limit {limit:9.3f}  goal {entry['goal']:6}  {verdict}{beside}"
+        )
     return 1 if failed else 0
 
 
