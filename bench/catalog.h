@@ -28,6 +28,7 @@ struct Entry {
     Mix mix = Mix::kLog;
     bool sparse = false;
     uint32_t unit = 1;
+    bool announce = true;
 };
 
 // All of them, in the order of the tables.

@@ -22,7 +22,9 @@ struct Settings {
     std::vector<std::string> contenders = {"tessera", "driver", "vma", "offset_allocator"};
     std::string driver = "any";  // "mock", "lavapipe", "any" or a manifest
     std::string layer_dir = TESSERA_BENCH_LAYER_DIR;
-    int type = -1;
+    int type = -1;  // the one of `types` that is measured now
+    std::vector<int> types = {-1};
+    bool announce = true;  // requirements are asked for first, unless a scenario says otherwise
     uint32_t most_for_driver = 10'000;  // live allocations of the bare driver; more are left out
     uint64_t driver_cost_ns = 0;        // of an allocation and of a free, on the mock driver
     uint32_t seconds = 5;               // of scenarios that run by the clock

@@ -12,8 +12,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr uint32_t kGrown = 4;                        // times what is left in the end
-constexpr uint32_t kTurnovers[] = {0, 1, 4, 12, 24};  // after which it is measured
+constexpr uint32_t kGrown = 4;  // times what is left in the end
+// After which it is measured.
+constexpr uint32_t kTurnovers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
 // One contender that grew and shrank, with what lives of it.
 class Shrunk {
@@ -78,6 +79,7 @@ std::vector<Outcome> RunGrowth(const Scenario& scenario, const Settings& setting
     wanted.unit = std::max(wanted.unit, field.bare().SizeUnit());
     std::vector<Outcome> outcomes;
     for (Contender* contender : field.For(uint64_t{scenario.live} * kGrown)) {
+        if (!contender->Measure().block_bytes) continue;
         Shrunk shrunk(*contender, wanted);
         uint32_t turnovers = 0;
         for (const uint32_t next : kTurnovers) {

@@ -4,6 +4,8 @@
 
 #include "machine.h"
 
+#include <algorithm>
+#include <cstring>
 #include <stdexcept>
 #include <vector>
 
@@ -89,6 +91,10 @@ Machine::Machine(const Options& options) {
     BENCH_LOAD(CreateBuffer);
     BENCH_LOAD(DestroyBuffer);
     BENCH_LOAD(GetBufferMemoryRequirements);
+    BENCH_LOAD(BindBufferMemory);
+    BENCH_LOAD(MapMemory);
+    BENCH_LOAD(UnmapMemory);
+    BENCH_LOAD(FlushMappedMemoryRanges);
 #undef BENCH_LOAD
 }
 
@@ -97,17 +103,53 @@ Machine::~Machine() {
     if (instance_ != VK_NULL_HANDLE) vkDestroyInstance(instance_, nullptr);
 }
 
-VkMemoryRequirements Machine::BufferRequirements(uint64_t bytes) const {
+VkBuffer Machine::CreateBuffer(uint64_t bytes) const {
     VkBufferCreateInfo info = {};
     info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
     info.size = bytes;
     info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT;
     VkBuffer buffer = VK_NULL_HANDLE;
     Check(commands_.CreateBuffer(device_, &info, nullptr, &buffer), "vkCreateBuffer");
+    return buffer;
+}
+
+VkMemoryRequirements Machine::BufferRequirements(uint64_t bytes) const {
+    VkBuffer buffer = CreateBuffer(bytes);
     VkMemoryRequirements requirements = {};
     commands_.GetBufferMemoryRequirements(device_, buffer, &requirements);
     commands_.DestroyBuffer(device_, buffer, nullptr);
     return requirements;
+}
+
+std::optional<uint64_t> Machine::HeapUsage() const {
+    uint32_t count = 0;
+    vkEnumerateDeviceExtensionProperties(physical_, nullptr, &count, nullptr);
+    std::vector<VkExtensionProperties> extensions(count);
+    vkEnumerateDeviceExtensionProperties(physical_, nullptr, &count, extensions.data());
+    if (std::none_of(extensions.begin(), extensions.end(), [](const VkExtensionProperties& e) {
+            return std::strcmp(e.extensionName, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME) == 0;
+        })) {
+        return std::nullopt;
+    }
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {};
+    budget.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT;
+    VkPhysicalDeviceMemoryProperties2 memory = {};
+    memory.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2;
+    memory.pNext = &budget;
+    vkGetPhysicalDeviceMemoryProperties2(physical_, &memory);
+    return budget.heapUsage[memory.memoryProperties.memoryTypes[type_].heapIndex];
+}
+
+int Machine::HostVisibleType() const {
+    VkPhysicalDeviceMemoryProperties memory = {};
+    vkGetPhysicalDeviceMemoryProperties(physical_, &memory);
+    const uint32_t bits = BufferRequirements(1).memoryTypeBits;
+    for (uint32_t type = 0; type < memory.memoryTypeCount; ++type) {
+        const bool visible =
+            memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
+        if (visible && (bits >> type & 1) != 0) return static_cast<int>(type);
+    }
+    throw std::runtime_error("no memory type can be mapped");
 }
 
 uint32_t Machine::SizeUnit() const {

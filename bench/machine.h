@@ -11,6 +11,7 @@
 #include <vulkan/vulkan.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace bench {
@@ -21,6 +22,10 @@ struct Commands {
     PFN_vkCreateBuffer CreateBuffer = nullptr;
     PFN_vkDestroyBuffer DestroyBuffer = nullptr;
     PFN_vkGetBufferMemoryRequirements GetBufferMemoryRequirements = nullptr;
+    PFN_vkBindBufferMemory BindBufferMemory = nullptr;
+    PFN_vkMapMemory MapMemory = nullptr;
+    PFN_vkUnmapMemory UnmapMemory = nullptr;
+    PFN_vkFlushMappedMemoryRanges FlushMappedMemoryRanges = nullptr;
 };
 
 class Machine {
@@ -51,8 +56,16 @@ class Machine {
 
     bool sparse() const { return sparse_; }
 
-    // What a storage buffer of so many bytes requires. Throws std::runtime_error.
+    // What a storage buffer of so many bytes requires, and one to keep. Throw std::runtime_error.
     VkMemoryRequirements BufferRequirements(uint64_t bytes) const;
+    VkBuffer CreateBuffer(uint64_t bytes) const;
+
+    // What the driver says that this process has of the heap of the memory type, by
+    // VK_EXT_memory_budget. Absent where there is none.
+    std::optional<uint64_t> HeapUsage() const;
+
+    // The first memory type that the host can map. Throws std::runtime_error.
+    int HostVisibleType() const;
 
     // What sizes of buffers' requirements are multiples of, as this driver tells them.
     uint32_t SizeUnit() const;

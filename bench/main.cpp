@@ -38,7 +38,11 @@ void AddSettings(CLI::App& app, Settings& settings) {
         ->capture_default_str();
     app.add_option("--layer-dir", settings.layer_dir, "Where the layer's manifest lies")
         ->capture_default_str();
-    app.add_option("--type", settings.type, "Memory type; default: device-local, not host-visible");
+    app.add_option("--type", settings.types,
+                   "Memory types, one after the other; default: device-local, not host-visible")
+        ->delimiter(',');
+    app.add_flag("!--no-announce", settings.announce,
+                 "Allocate without asking for requirements first");
     app.add_option("--most-for-driver", settings.most_for_driver,
                    "Leave the bare driver out above so many live allocations")
         ->capture_default_str();
@@ -106,10 +110,14 @@ bool RunEntry(const Entry& entry, const Options& options, std::vector<Outcome>* 
                                        .threads = threads,
                                        .sparse = entry.sparse,
                                        .unit = entry.unit,
+                                       .announce = entry.announce && options.settings.announce,
                                        .seed = options.seed,
                                        .recording = {}};
             try {
-                const auto outcomes = entry.run(scenario, options.settings);
+                auto outcomes = entry.run(scenario, options.settings);
+                for (Outcome& outcome : outcomes)
+                    if (options.settings.type >= 0)
+                        outcome.more["memory_type"] = options.settings.type;
                 Print(outcomes);
                 all->insert(all->end(), outcomes.begin(), outcomes.end());
             } catch (const std::exception& error) {
@@ -141,12 +149,18 @@ int Main(const Options& options) {
     }
     const auto chosen = Chosen(options);
     PrepareEnvironment(options.settings);
-    PrintField(options.settings);
     std::vector<Outcome> all;
     bool good = true;
-    for (const Entry* entry : chosen)
-        good &= RunEntry(*entry, options, &all);
-    if (!options.json.empty()) WriteJson(options.json, all);
+    Options now = options;
+    for (const int type : options.settings.types) {
+        now.settings.type = type;
+        PrintField(now.settings);
+        for (const Entry* entry : chosen) {
+            good &= RunEntry(*entry, now, &all);
+            // Each time: what comes later may take too long for whoever waits.
+            if (!options.json.empty()) WriteJson(options.json, all);
+        }
+    }
     return good ? 0 : 1;
 }
 

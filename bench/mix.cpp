@@ -31,6 +31,10 @@ uint64_t ExactSize(Mix mix, Random& random) {
             return LogUniform(3, kKiB, random);
         case Mix::kLarge:
             return LogUniform(4 * kMiB, 64 * kMiB, random);
+        case Mix::kPage:
+            return 4 * kKiB;
+        case Mix::kLeast:
+            return 256;
         case Mix::kNaive:
             break;
     }
@@ -57,6 +61,10 @@ const char* NameOf(Mix mix) {
             return "tiny";
         case Mix::kLarge:
             return "large";
+        case Mix::kPage:
+            return "page";
+        case Mix::kLeast:
+            return "least";
         case Mix::kNaive:
             break;
     }

@@ -35,6 +35,8 @@ enum class Mix {
     kTiny,   // log-uniform from 3 B to 1 KiB
     kNaive,  // 78 % log-uniform from 256 B to 64 KiB, 15 % to 1 MiB, 7 % to 8 MiB
     kLarge,  // log-uniform from 4 to 64 MiB
+    kPage,   // 4 KiB each
+    kLeast,  // 256 B each
 };
 const char* NameOf(Mix mix);
 

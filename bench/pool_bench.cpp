@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// pool_bench: the pool alone with Google Benchmark, without Vulkan, handles or clock. One iteration
+// pool_bench: the pool alone with Google Benchmark, without Vulkan or clock. One iteration
 // is a pair: a free of something at random and an allocation. Names: mix/live, and the threads.
 //
 // The pool's memory does not exist: a block is a number and nothing is ever read from it.
 
 #include <benchmark/benchmark.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "layer/pool/type_pool.h"
@@ -19,8 +21,9 @@ namespace {
 
 using tessera::pool::BlockMemory;
 using tessera::pool::BlockStatus;
-using tessera::pool::Placement;
 using tessera::pool::PlaceStatus;
+using tessera::pool::SlotRef;
+using tessera::pool::SlotTable;
 
 // Made before anything is timed. When they begin anew, they meet other slots.
 constexpr size_t kSizes = size_t{1} << 20;
@@ -33,20 +36,24 @@ class Source final : public tessera::pool::BlockSource {
         return BlockStatus::kOk;
     }
     void DestroyBlock(uint32_t, const BlockMemory&) noexcept override {}
+    tessera_shard_counters* AddCounters(uint32_t) noexcept override {
+        const uint32_t line = used_++;
+        return line < lines_.size() ? &lines_[line] : nullptr;
+    }
 
  private:
     std::atomic<uint64_t> next_ = 0;
+    std::atomic<uint32_t> used_ = 0;
+    std::array<tessera_shard_counters, 16> lines_{};
 };
 
 struct Pool {
     Source source;
     tessera_type_totals totals = {};
-    tessera::pool::TypePool pool{0, tessera::pool::PoolLimits(), source, totals};
-};
-
-struct Placed {
-    Placement placement;
-    uint64_t bytes = 0;
+    SlotTable table;
+    tessera::pool::TypePool pool{0,      {.max_shards = std::thread::hardware_concurrency()},
+                                 table,  source,
+                                 totals, *source.AddCounters(0)};
 };
 
 std::vector<uint32_t> Sizes(Mix mix, uint64_t seed) {
@@ -57,13 +64,17 @@ std::vector<uint32_t> Sizes(Mix mix, uint64_t seed) {
     return sizes;
 }
 
-bool Place(Pool& pool, uint32_t bytes, Placed& placed) {
+bool Place(Pool& pool, uint32_t bytes, SlotRef& placed) {
     const tessera::pool::Request request = {.requested_bytes = bytes,
                                             .size_bytes = (uint64_t{bytes} + 255) / 256 * 256,
                                             .alignment_bytes = 256,
                                             .key = {}};
-    placed.bytes = bytes;
-    return pool.pool.Allocate(request, &placed.placement) == PlaceStatus::kOk;
+    return pool.pool.Allocate(request, &placed) == PlaceStatus::kOk;
+}
+
+void End(Pool& pool, const SlotRef& placed) {
+    SlotTable::Retire(*placed.slot);
+    pool.pool.Free(*placed.slot, SlotTable::IdIn(placed.name));
 }
 
 // All threads of a benchmark share one pool, each with slots of its own.
@@ -74,26 +85,26 @@ void Churn(benchmark::State& state, Mix mix) {
     if (state.thread_index() == 0) shared = std::make_unique<Pool>();
     const auto seed = static_cast<uint64_t>(state.thread_index()) + 1;
     const std::vector<uint32_t> sizes = Sizes(mix, seed);
-    std::vector<Placed> placed(live);
+    std::vector<SlotRef> placed(live);
     Random random(seed);
     size_t next = 0;
     bool filled = false;
     for (auto _ : state) {
         if (!filled) {
             state.PauseTiming();
-            for (Placed& slot : placed)
+            for (SlotRef& slot : placed)
                 if (!Place(*shared, sizes[next++ % kSizes], slot)) state.SkipWithError("no place");
             filled = true;
             state.ResumeTiming();
         }
-        Placed& slot = placed[random.Below(live)];
-        shared->pool.Free(slot.placement, slot.bytes);
+        SlotRef& slot = placed[random.Below(live)];
+        End(*shared, slot);
         if (!Place(*shared, sizes[next++ % kSizes], slot)) state.SkipWithError("no place");
     }
     state.SetItemsProcessed(state.iterations());
     if (filled) {
-        for (const Placed& slot : placed)
-            shared->pool.Free(slot.placement, slot.bytes);
+        for (const SlotRef& slot : placed)
+            End(*shared, slot);
     }
     // With others about, they may still be freeing.
     if (state.threads() == 1) {
