@@ -35,4 +35,8 @@ if(TESSERA_COVERAGE)
     add_link_options(--coverage)
 endif()
 
+if(NOT TESSERA_COUNT)
+    target_compile_definitions(project_options INTERFACE TESSERA_UNCOUNTED)
+endif()
+
 find_package(Threads REQUIRED)

@@ -16,6 +16,13 @@
 
 namespace tessera::channel {
 
+// Totals are always counted, unless somebody measures what that costs (docs/benchmarks.md).
+#ifdef TESSERA_UNCOUNTED
+inline constexpr bool kCounts = false;
+#else
+inline constexpr bool kCounts = true;
+#endif
+
 // Stores, loads and adds one word that has a single writer at this moment.
 inline void Store(uint64_t& word, uint64_t value) noexcept {
     std::atomic_ref<uint64_t>(word).store(value, std::memory_order_relaxed);
@@ -35,10 +42,10 @@ Group Copy(const Group& group) noexcept {
     return copy;
 }
 inline void Add(uint64_t& word, uint64_t delta) noexcept {
-    Store(word, Load(word) + delta);
+    if constexpr (kCounts) Store(word, Load(word) + delta);
 }
 inline void Subtract(uint64_t& word, uint64_t delta) noexcept {
-    Store(word, Load(word) - delta);
+    if constexpr (kCounts) Store(word, Load(word) - delta);
 }
 
 // Sets bits of a word that any thread may be setting bits of.
@@ -56,10 +63,12 @@ inline void AddShared(uint64_t& word, uint64_t delta) noexcept {
 class SequencedWrite {
  public:
     explicit SequencedWrite(uint64_t& sequence) noexcept : sequence_(sequence) {
+        if constexpr (!kCounts) return;
         Store(sequence_, Load(sequence_) + 1);
         OrderWrites();
     }
     ~SequencedWrite() {
+        if constexpr (!kCounts) return;
         std::atomic_ref<uint64_t>(sequence_).store(Load(sequence_) + 1, std::memory_order_release);
     }
     SequencedWrite(const SequencedWrite&) = delete;
@@ -96,6 +105,7 @@ inline void CountFree(tessera_totals& view, uint64_t bytes) noexcept {
 // Counts a call. Returns which call of this command it was, from 0.
 // Threads: any, at any time.
 inline uint64_t CountCall(tessera_call_totals& call) noexcept {
+    if constexpr (!kCounts) return 1;
     return std::atomic_ref<uint64_t>(call.count).fetch_add(1, std::memory_order_relaxed);
 }
 

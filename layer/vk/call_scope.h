@@ -22,7 +22,7 @@ namespace tessera {
 class CallTimer {
  public:
     explicit CallTimer(tessera_call_totals* call) noexcept
-        : call_(call), start_ns_(call != nullptr ? NowNs() : 0) {}
+        : call_(channel::kCounts ? call : nullptr), start_ns_(call_ != nullptr ? NowNs() : 0) {}
     ~CallTimer() {
         if (call_ != nullptr) channel::CountDuration(*call_, NowNs() - start_ns_);
     }
