@@ -23,8 +23,9 @@ namespace {
 
 struct Worker {
     pthread_t thread = {};
-    uint64_t epoch = 0;       // the process that it runs in
-    bool stop = false;        // and the rest: guarded by helper_mutex
+    uint64_t epoch = 0;  // the process that it runs in
+    bool stop = false;   // and the rest: guarded by helper_mutex
+    bool ended = false;
     Device* first = nullptr;  // linked through Device::next_helped
     Device* busy = nullptr;   // which is being served, without the lock
     CondVar wake;
@@ -34,7 +35,13 @@ struct Worker {
 constinit Mutex helper_mutex;
 constinit Worker* worker ABSL_GUARDED_BY(helper_mutex) = nullptr;
 constinit bool exiting ABSL_GUARDED_BY(helper_mutex) = false;
-constinit bool exit_handled ABSL_GUARDED_BY(helper_mutex) = false;
+constinit uint32_t exit_handlers ABSL_GUARDED_BY(helper_mutex) = 0;
+
+// How long the process's end waits for a helper that is inside the driver. A driver's allocation
+// takes a fraction of that; but whoever ends the process may hold what the helper waits for.
+constexpr std::chrono::seconds kLongestEnd(1);
+// So many exit handlers at most: an application that makes devices for ever must not pay for it.
+constexpr uint32_t kMostExitHandlers = 1024;
 
 Device* FindDue(const Worker& self, uint64_t now_ms) noexcept
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
@@ -83,19 +90,25 @@ void* Work(void* argument) noexcept {
         if (IsListed(self, device)) device->helper_due_ms = std::min(device->helper_due_ms, due_ms);
         self.served.NotifyAll();
     }
+    self.ended = true;
+    self.served.NotifyAll();
     return nullptr;
 }
 
-// Ends the thread, unless this is it: then it ends with the process.
+// Tells the thread to end, unless this is it: then it ends with the process.
 // Requires: nobody else can find the worker any more.
+// Returns: whether it is to be joined.
+bool TellToStop(Worker* stopped) noexcept ABSL_LOCKS_EXCLUDED(helper_mutex) {
+    if (stopped == nullptr || stopped->epoch != ForkEpoch()) return false;
+    if (pthread_equal(stopped->thread, pthread_self()) != 0) return false;
+    MutexLock lock(helper_mutex);
+    stopped->stop = true;
+    stopped->wake.NotifyOne();
+    return true;
+}
+
 void StopWorker(Worker* stopped) noexcept ABSL_LOCKS_EXCLUDED(helper_mutex) {
-    if (stopped == nullptr || stopped->epoch != ForkEpoch()) return;
-    if (pthread_equal(stopped->thread, pthread_self()) != 0) return;
-    {
-        MutexLock lock(helper_mutex);
-        stopped->stop = true;
-        stopped->wake.NotifyOne();
-    }
+    if (!TellToStop(stopped)) return;
     pthread_join(stopped->thread, nullptr);
     delete stopped;
 }
@@ -104,25 +117,41 @@ void StopAtExit() noexcept {
     Worker* stopped = nullptr;
     {
         MutexLock lock(helper_mutex);
-        if (worker == nullptr || worker->epoch != ForkEpoch()) return;
         exiting = true;
-        stopped = worker;
-        worker = nullptr;
+        stopped = std::exchange(worker, nullptr);
     }
-    StopWorker(stopped);
+    if (!TellToStop(stopped)) return;
+    // Not for ever: a callback of the application's may end the process, and what called it may
+    // hold a lock of the driver's that the helper waits for. Such a helper is left where it is.
+    const auto deadline = std::chrono::steady_clock::now() + kLongestEnd;
+    {
+        MutexLock lock(helper_mutex);
+        while (!stopped->ended)
+            if (!stopped->served.WaitUntil(helper_mutex, deadline)) return;
+    }
+    pthread_join(stopped->thread, nullptr);
+    delete stopped;
+}
+
+// Exit handlers run youngest first, and the helper has to be gone before its driver is: each device
+// that begins to need it may have a driver of its own, whose handlers are younger than those that
+// the layer has registered before.
+// Returns: whether the helper ends before the process does.
+bool HandleExit() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
+    if (exit_handlers < kMostExitHandlers && std::atexit(StopAtExit) == 0) ++exit_handlers;
+    return exit_handlers != 0;
 }
 
 bool StartWorker() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
     auto* fresh = new (std::nothrow) Worker;
     if (fresh == nullptr) return false;
     fresh->epoch = ForkEpoch();
-    if (!exit_handled) exit_handled = std::atexit(StopAtExit) == 0;
     // The application's signals are for the application's threads.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = exit_handled ? pthread_create(&fresh->thread, nullptr, Work, fresh) : -1;
+    const int error = pthread_create(&fresh->thread, nullptr, Work, fresh);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (error != 0) {
         delete fresh;
@@ -138,11 +167,12 @@ bool StartWorker() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
 void WantHelper(Device& device) noexcept {
     if (device.helper_wanted.exchange(true, std::memory_order_acq_rel)) return;
     MutexLock lock(helper_mutex);
-    if (exiting || (worker == nullptr && !StartWorker())) {
+    const bool listed = worker != nullptr && IsListed(*worker, &device);
+    if (exiting || (!listed && !HandleExit()) || (worker == nullptr && !StartWorker())) {
         device.helper_wanted.store(false, std::memory_order_relaxed);
         return;
     }
-    if (!IsListed(*worker, &device)) {
+    if (!listed) {
         device.next_helped = worker->first;
         worker->first = &device;
     }
