@@ -31,11 +31,20 @@ constexpr uint32_t kContentionsPerShard = 16;
 constexpr uint32_t kMissesPerGrowth = 32;
 constexpr uint64_t kMissWindow = 16 * kMissesPerGrowth;
 
-// Two blocks within this time: the application is growing, and the next one is made in advance.
+// The application is growing if it fills a block in less than this, or by more than 16 MiB a
+// second: then the next one is made in advance.
 constexpr uint64_t kGrowingMs = 250;
+constexpr uint64_t kGrowingBytesPerMs = 16 << 10;
+uint64_t GrowingMs(uint64_t block_bytes) noexcept {
+    return std::max(kGrowingMs, block_bytes / kGrowingBytesPerMs);
+}
 
-// A block made in advance that nobody wanted for this long goes back.
-constexpr uint64_t kSpareMs = 1000;
+// A block made in advance that nobody wanted for this long goes back; but not before one who grows
+// had to have come for it.
+constexpr uint64_t kLeastSpareMs = 1000;
+uint64_t SpareMs(uint64_t block_bytes) noexcept {
+    return std::max(kLeastSpareMs, block_bytes / kGrowingBytesPerMs);
+}
 
 // How far a new peak may stay unnoticed in each of several shards. Bytes.
 constexpr int64_t kPeakSlack = 16 << 10;
@@ -305,8 +314,9 @@ PlaceStatus TypePool::Grow(Growth& growth, Shard& home, Placing& placing) noexce
         block->type_index = type_index_;
         if (attempt.status != BlockStatus::kOk) status = StatusOf(attempt.status);
     }
+    const uint64_t bytes = status == PlaceStatus::kOk ? block->memory.size_bytes : 0;
     if (status == PlaceStatus::kOk) {
-        if (!made_before) CountBlock(block->memory.size_bytes);
+        if (!made_before) CountBlock(bytes);
         // The slot is taken under the same lock that admits the block: were it left for another
         // round, the waiting threads could fill the block first, and this one would have to make
         // the next.
@@ -329,12 +339,17 @@ PlaceStatus TypePool::Grow(Growth& growth, Shard& home, Placing& placing) noexce
     }
     if (limits_.helped && status == PlaceStatus::kOk) {
         const uint64_t now = source_.NowMs();
-        if (made_before || (growth.last_ms != 0 && now - growth.last_ms < kGrowingMs)) {
+        // Where sizes differ the next need may be a larger one than the last.
+        growth.need_bytes = std::max(need, growth.need_bytes - growth.need_bytes / 8);
+        if (made_before ||
+            (growth.last_ms != 0 && now - growth.last_ms < GrowingMs(growth.last_bytes))) {
             growth.wants_spare = true;
-            growth.spare_bytes = NextBlockBytes(sizes_, limits_.growth_share, live, kUnitBytes);
+            growth.spare_bytes =
+                NextBlockBytes(sizes_, limits_.growth_share, live, growth.need_bytes);
             source_.WantService();
         }
         growth.last_ms = std::max<uint64_t>(now, 1);
+        growth.last_bytes = bytes;
     }
     return status;
 }
@@ -535,10 +550,12 @@ uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALY
             if (i >= growths_.size()) break;
             growth = growths_[i].get();
             if (growth->spare != nullptr) {
-                if (now_ms - growth->spare_since_ms >= kSpareMs) {
+                const uint64_t due =
+                    growth->spare_since_ms + SpareMs(growth->spare->memory.size_bytes);
+                if (now_ms >= due) {
                     given_up.Add(*growth->spare.release());
                 } else {
-                    next = std::min(next, growth->spare_since_ms + kSpareMs);
+                    next = std::min(next, due);
                 }
                 growth->wants_spare = false;
             }
@@ -556,7 +573,7 @@ uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALY
         MutexLock lock(mutex_);
         growth->spare = std::move(block);
         growth->spare_since_ms = now_ms;
-        next = std::min(next, now_ms + kSpareMs);
+        next = std::min(next, now_ms + SpareMs(bytes));
     }
     for (uint32_t i = 0; limits_.idle_ms != 0 && i < ShardCount(); ++i) {
         Shard& shard = *shards_[i].load(std::memory_order_acquire);

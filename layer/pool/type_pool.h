@@ -130,7 +130,9 @@ class TypePool {
         uint64_t refused_bytes = 0;  // from this size on, another attempt would fail like the last
         uint64_t ceiling_bytes = kNoCeiling;  // larger blocks were refused lately
         // The helper's part.
-        uint64_t last_ms = 0;  // when the last block was taken into use
+        uint64_t last_ms = 0;     // when the last block was taken into use
+        uint64_t last_bytes = 0;  // its size
+        uint64_t need_bytes = 0;  // what a request that needs a block is as large as
         bool wants_spare = false;
         uint64_t spare_bytes = 0;      // what the spare to be made is to have
         std::unique_ptr<Block> spare;  // made, counted, and in no shard yet
