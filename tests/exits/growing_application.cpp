@@ -207,7 +207,7 @@ class Application {
         const uint64_t count = 1 + random_() % 4;
         for (uint64_t i = 0; i < count; ++i)
             threads_.emplace_back([seed = random_()] { Grower(seed).Run(); });
-        if (Is("another_device")) LeaveADevice();
+        if (Is("another_device")) ChangeDevice();
         if (Is("exit_elsewhere")) {
             threads_.emplace_back([this] { End(); });
             Grower(random_()).Run();
@@ -231,11 +231,13 @@ class Application {
         threads_.clear();
     }
 
-    // The helper began with one device; the driver of the other comes later, and its exit handler
-    // with it, which therefore runs earlier.
-    void LeaveADevice() {
+    // The helper began with one device; the driver of the next comes later, and its exit handler
+    // with it, which therefore runs earlier. Of the first nothing is left: the hook cannot tell
+    // whether the helper is inside one driver or the other.
+    void ChangeDevice() {
         if (!Await(helper_inside)) Break("the helper did not come", kNoHelper);
         JoinAll();
+        vulkan.DestroyDevice();
         stop = false;
         std::atexit([] { driver_gone = true; });
         vulkan.device = vulkan.MakeDevice();
