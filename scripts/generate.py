@@ -4,6 +4,7 @@
 
     generate.py VK_XML            writes them
     generate.py VK_XML --check    compares them with the files; exit status 1 if they differ
+    generate.py VK_XML --device-commands     prints all commands of devices, for a test
     generate.py VK_XML --newer OLD_VK_XML    prints, for newer_vulkan.txt, what the older one lacks
 
 The lists are what the given registry says and what newer_vulkan.txt adds, so that they are the same
@@ -24,6 +25,7 @@ STRUCTURES = ROOT / "tests" / "unit" / "vk" / "generated" / "chained_structures.
 
 HANDLE = "VkDeviceMemory"
 # What an allocation, a mapping or a bind may be extended by.
+DEVICE_HANDLES = {"VkDevice", "VkQueue", "VkCommandBuffer"}
 PARENTS = ["VkMemoryAllocateInfo", "VkMemoryMapInfo", "VkMemoryUnmapInfo", "VkBindBufferMemoryInfo",
            "VkBindImageMemoryInfo", "VkMappedMemoryRange", "VkBindSparseInfo"]
 
@@ -44,6 +46,7 @@ class Registry:
         self.members, self.extends, self.types = {}, {}, {}
         self.commands = {}
         self.aliases = {}
+        self.first = {}
         for element in root.iter("type"):
             if element.get("category") == "struct" and is_vulkan(element, "api"):
                 self._add_structure(element)
@@ -53,6 +56,7 @@ class Registry:
             elif element.find("proto/name") is not None and is_vulkan(element, "api"):
                 parameters = [p for p in element.findall("param") if is_vulkan(p, "api")]
                 types = {p.findtext("type") for p in parameters}
+                self.first[element.findtext("proto/name")] = parameters[0].findtext("type")
                 self.commands[element.findtext("proto/name")] = types
         self.offered = self._offered(root)
         self.carriers = self._carriers()
@@ -101,6 +105,12 @@ class Registry:
 
     def memory_commands(self):
         direct = {c for c, types in self.commands.items() if types & self.carriers}
+        every = direct | {a for a in self.aliases if self.resolve(a) in direct}
+        return every & self.offered
+
+    def device_commands(self):
+        """Commands that vkGetDeviceProcAddr answers for."""
+        direct = {c for c, handle in self.first.items() if handle in DEVICE_HANDLES}
         every = direct | {a for a in self.aliases if self.resolve(a) in direct}
         return every & self.offered
 
@@ -196,6 +206,9 @@ def main():
     registry = Registry(sys.argv[1])
     if sys.argv[2:3] == ["--newer"]:
         print_newer(registry)
+        return
+    if sys.argv[2:3] == ["--device-commands"]:
+        print("\n".join('"%s",' % name for name in sorted(registry.device_commands())))
         return
     wrong = []
     for path, made in make_lists(registry).items():

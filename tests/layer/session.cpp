@@ -49,8 +49,10 @@ Session::Session(const SessionOptions& options) : mock(options.description) {
     EXPECT_TRUE(mock.good()) << options.description;
     for (const std::string& setting : options.environment) {
         const size_t equals = setting.find('=');
-        environment_.push_back(setting.substr(0, equals));
-        setenv(environment_.back().c_str(), setting.substr(equals + 1).c_str(), 1);
+        const std::string name = setting.substr(0, equals);
+        const char* before = std::getenv(name.c_str());
+        environment_.emplace_back(name, before == nullptr ? "" : before);
+        setenv(name.c_str(), setting.substr(equals + 1).c_str(), 1);
     }
     EXPECT_EQ(MakeInstance(options, &instance), VK_SUCCESS);
     uint32_t count = 1;
@@ -79,8 +81,8 @@ void Session::MakeDevice(const SessionOptions& options) {
 
 Session::~Session() {
     Close();
-    for (const std::string& name : environment_)
-        unsetenv(name.c_str());
+    for (const auto& [name, value] : environment_)
+        value.empty() ? unsetenv(name.c_str()) : setenv(name.c_str(), value.c_str(), 1);
 }
 
 void Session::Close() {

@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mock_client.h"
@@ -35,7 +36,7 @@ struct SessionOptions {
     const void* device_chain = nullptr;
     bool use_layer = true;
     bool layer_below = false;  // the one of below/below.h, under the layer
-    // Environment for the layer's settings, as KEY=VALUE; cleared at the end.
+    // Environment for the layer's settings, as KEY=VALUE; as it was before at the end.
     std::vector<std::string> environment;
 };
 
@@ -93,7 +94,7 @@ class Session {
 
  private:
     void MakeDevice(const SessionOptions& options);
-    std::vector<std::string> environment_;
+    std::vector<std::pair<std::string, std::string>> environment_;  // as it was before
 };
 
 // Makes an instance as Session does. `result` is the outcome.
