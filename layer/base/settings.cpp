@@ -57,6 +57,8 @@ struct Choice {
 };
 
 constexpr Choice<Mode> kModes[] = {{"pool", Mode::kPool}, {"off", Mode::kOff}};
+constexpr Choice<Shards> kShards[] = {
+    {"on", Shards::kOn}, {"off", Shards::kOff}, {"eager", Shards::kEager}};
 constexpr Choice<Zero> kZeroes[] = {{"off", Zero::kOff}, {"reuse", Zero::kReuse}};
 constexpr Choice<bool> kSwitch[] = {{"on", true},     {"off", false}, {"true", true},
                                     {"false", false}, {"1", true},    {"0", false}};
@@ -119,10 +121,10 @@ constexpr SettingInfo kTable[] = {
      [](Settings& s, std::string_view v) noexcept {
          return SetChoice<bool>(kSwitch, v, s.helper);
      }},
-    {"shards", SettingKind::kSwitch, "on, off", "on",
-     "Whether threads that wait for each other get parts of the pool of their own.",
+    {"shards", SettingKind::kChoice, "on, off, eager", "on",
+     "Whether threads that wait for each other get parts of the pool of their own; eager: at once.",
      [](Settings& s, std::string_view v) noexcept {
-         return SetChoice<bool>(kSwitch, v, s.shards);
+         return SetChoice<Shards>(kShards, v, s.shards);
      }},
     {"max_block_bytes", SettingKind::kBytes, "0 for automatic, or a size of at least 64KiB", "0",
      "The largest block of driver memory that the layer makes; 0 lets the layer choose.",

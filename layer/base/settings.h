@@ -60,6 +60,13 @@ enum class Zero : uint8_t {
     kReuse,  // what an earlier allocation may have left something in
 };
 
+// Whether a pool has several parts.
+enum class Shards : uint8_t {
+    kOn,     // once threads were seen to wait for each other
+    kOff,    // never
+    kEager,  // from the start
+};
+
 // What the user asked for. The initialisers are the defaults. Trivially destructible, so that a
 // copy may be kept in a global.
 struct Settings {
@@ -79,8 +86,8 @@ struct Settings {
     // Whether a thread of the layer's own makes and gives back blocks.
     bool helper = true;
 
-    // Whether threads that wait for each other get parts of the pool of their own.
-    bool shards = true;
+    // Into how many parts a pool is divided, so that threads need not wait for each other.
+    Shards shards = Shards::kOn;
 
     // Units: bytes. The largest block of driver memory to make, 0 for the layer's own choice. What
     // the device allows is a limit besides.

@@ -203,6 +203,12 @@ void TypePool::AddShard() noexcept {
     shard_count_.store(count + 1, std::memory_order_release);
 }
 
+void TypePool::AddShardInAdvance() noexcept {
+    AddShard();
+    for (uint32_t i = 0; i < kHomes; ++i)
+        homes_[i].store(static_cast<uint8_t>(i % ShardCount()), std::memory_order_relaxed);
+}
+
 // ---- a shard without room -----------------------------------------------------------------------
 
 // Whether a shard without room takes from others before it gets a block.

@@ -113,6 +113,15 @@ class TypePool {
 
     Occupancy GetOccupancy() const noexcept;
 
+    // Makes another shard before threads were seen to wait, and spreads the threads over all there
+    // are; does nothing at the most that there may be. Requires: nobody uses the pool yet.
+    void AddShardInAdvance() noexcept;
+
+    // Which shard the calling thread looks at first. For tests.
+    uint32_t HomeIndex() const noexcept {
+        return HomeOfThread().load(std::memory_order_relaxed) % ShardCount();
+    }
+
     uint32_t ShardCount() const noexcept { return shard_count_.load(std::memory_order_acquire); }
 
     // For tests and debug builds: walks everything (O(n)) and compares it with the counters.

@@ -46,6 +46,8 @@ constexpr uint64_t kSpareObjects = 16;
 // What is larger than this share of the largest block is passed through.
 constexpr uint64_t kPooledShare = 2;
 
+constexpr uint32_t kLeastEagerShards = 4;
+
 constexpr uint64_t kSparseBlockBytes = 64 * kKiB;
 constexpr uint64_t kDescriptorHeapAlignment = 64 * kKiB;
 // The longest pause before a driver that has no memory to answer is asked again: 63 allocations.
@@ -57,6 +59,14 @@ bool Lists(const VkDeviceCreateInfo& info, const char* extension) noexcept {
         if (std::strcmp(info.ppEnabledExtensionNames[i], extension) == 0) return true;
     }
     return false;
+}
+
+// More shards than threads can run at once only take memory; but who asks for several gets them on
+// any machine.
+uint32_t MaxShards(Shards shards) noexcept {
+    if (shards == Shards::kOff) return 1;
+    const uint32_t processors = std::thread::hardware_concurrency();
+    return shards == Shards::kEager ? std::max(processors, kLeastEagerShards) : processors;
 }
 
 uint64_t MaxBlockBytes(const VkPhysicalDeviceMemoryProperties& memory, uint32_t type,
@@ -258,11 +268,16 @@ void Device::InitPools() noexcept {
         if (pools_memory() && ClassifyType(type, gates_, memory_) == TESSERA_REASON_none)
             plain_limit_[type] = pooled_limit_[type];
         limits.growth_share = GrowthShare(object_limit_);
-        limits.max_shards = instance->settings.shards ? std::thread::hardware_concurrency() : 1;
+        limits.max_shards = MaxShards(instance->settings.shards);
         limits.helped = instance->settings.helper;
         limits.idle_ms = instance->settings.idle_ms;
         pools_[type].emplace(type, limits, slots, *this, record_->totals[type], *AddCounters(type));
     }
+    if (instance->settings.shards != Shards::kEager) return;
+    // The record's lines may not be enough for all: the types take turns.
+    for (uint32_t shard = 1; shard < MaxShards(Shards::kEager); ++shard)
+        for (uint32_t type = 0; type < memory_.memoryTypeCount; ++type)
+            pools_[type]->AddShardInAdvance();
 }
 
 tessera_shard_counters* Device::AddCounters(uint32_t) noexcept {

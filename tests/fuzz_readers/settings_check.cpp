@@ -195,7 +195,7 @@ void CheckEscaped(const std::string& line) {
 
 void CheckRanges(const Settings& settings) {
     Require(settings.mode <= Mode::kOff && settings.zero <= Zero::kReuse &&
-                settings.log_level <= LogLevel::kDebug,
+                settings.log_level <= LogLevel::kDebug && settings.shards <= Shards::kEager,
             "a setting is none of its choices");
     Require(settings.max_block_bytes == 0 || settings.max_block_bytes >= 64 * kKiB,
             "max_block_bytes is out of range");

@@ -11,8 +11,9 @@
 namespace tessera::fuzz_readers {
 namespace {
 
-const char* const kKeys[] = {"mode",   "channel", "idle_bytes", "max_block_bytes", "page_align",
-                             "strict", "zero",    "log_level",  "log_file"};
+const char* const kKeys[] = {"mode",       "channel", "idle_bytes", "max_block_bytes",
+                             "page_align", "strict",  "zero",       "log_level",
+                             "log_file",   "helper",  "shards"};
 const char* const kValues[] = {
     "pool",
     "off",
@@ -101,10 +102,12 @@ std::string MakeGoodValue(Choices& choices, std::string_view key) {
     const char* const modes[] = {"pool", "off", "Pool"};
     const char* const switches[] = {"on", "off", "TRUE", "false", "1", "0"};
     const char* const sizes[] = {"0", "65536", "64MiB", "1 gib", "65537", "18446744073709551615"};
+    const char* const shards[] = {"on", "off", "eager", "EAGER", "1"};
     const char* const zeroes[] = {"off", "reuse"};
     const char* const levels[] = {"off", "error", "warning", "info", "debug"};
     if (key == "mode") return choices.Of(modes);
     if (key == "zero") return choices.Of(zeroes);
+    if (key == "shards") return choices.Of(shards);
     if (key == "log_level") return choices.Of(levels);
     if (key == "log_file") return std::string(choices.Below(12), '/');
     return key.ends_with("bytes") ? choices.Of(sizes) : choices.Of(switches);

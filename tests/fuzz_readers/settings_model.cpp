@@ -59,8 +59,8 @@ bool Switch(const std::string& value, bool* field) {
 
 const std::vector<std::string>& Keys() {
     static const std::vector<std::string> keys = {
-        "mode",   "channel", "idle_bytes", "max_block_bytes", "page_align",
-        "strict", "zero",    "log_level",  "log_file"};
+        "mode",   "channel", "idle_bytes", "max_block_bytes", "page_align", "helper",
+        "strict", "zero",    "log_level",  "log_file",        "shards"};
     return keys;
 }
 
@@ -76,6 +76,11 @@ bool SetValue(Settings* settings, const std::string& key, const std::string& val
     if (key == "channel") return Switch(value, &s.channel);
     if (key == "page_align") return Switch(value, &s.page_align);
     if (key == "strict") return Switch(value, &s.strict);
+    if (key == "helper") return Switch(value, &s.helper);
+    if (key == "shards")
+        return Choose<Shards>(
+            {{"on", Shards::kOn}, {"off", Shards::kOff}, {"eager", Shards::kEager}}, value,
+            &s.shards);
     if (key == "zero")
         return Choose<Zero>({{"off", Zero::kOff}, {"reuse", Zero::kReuse}}, value, &s.zero);
     if (key == "log_level")
