@@ -4,10 +4,10 @@
 // those that are not, so that the application's threads need not wait for the driver.
 //
 // It starts when a device first has something for it to do and ends with the last such device, or
-// when the process exits: before a driver is torn down, since its exit handler is younger than those
-// of the drivers that it calls. The end of the process waits for it a second at most. It blocks all
-// signals. Where no thread can be made the application's threads go on
-// doing everything themselves. A forked child has no helper until it makes a device of its own.
+// when the process exits: before a driver is torn down, since its exit handler is younger than
+// those of the drivers that it calls. The end of the process waits for it a second at most. It
+// blocks all signals. Where no thread can be made the application's threads go on doing everything
+// themselves. A forked child has no helper until it makes a device of its own.
 //
 // Threads: any. No lock of it is held while the driver is called.
 
