@@ -182,9 +182,14 @@ def run(application, command, environment, wanted=""):
                    errors.read().decode(errors="replace"))
 
 
+# What whoever runs this may set: other shapes of the layer's engine.
+SHAPES = ("TESSERA_HELPER", "TESSERA_SHARDS", "TESSERA_RECYCLE")
+
+
 def bare_environment(options, folder):
     environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith(("VK_", "TESSERA_", "ENABLE_TESSERA", "MANGOHUD"))}
+                   if name in SHAPES or
+                   not name.startswith(("VK_", "TESSERA_", "ENABLE_TESSERA", "MANGOHUD"))}
     for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         path = os.path.join(folder, name.lower())
         os.makedirs(path, 0o700, exist_ok=True)

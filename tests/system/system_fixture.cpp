@@ -178,6 +178,10 @@ ProgramOptions SystemTest::Layered() const {
     options.environment["VK_LAYER_PATH"] = TESSERA_LAYER_FOLDER;
     options.environment["VK_INSTANCE_LAYERS"] = kLayerName;
     options.environment["TESSERA_LOG_LEVEL"] = "info";
+    // Whoever runs the tests may ask for another shape of the engine; see tests/variants.cmake.
+    for (const char* setting : {"TESSERA_HELPER", "TESSERA_SHARDS", "TESSERA_RECYCLE"}) {
+        if (const char* value = std::getenv(setting)) options.environment[setting] = value;
+    }
     return options;
 }
 
