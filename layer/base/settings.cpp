@@ -126,6 +126,11 @@ constexpr SettingInfo kTable[] = {
      [](Settings& s, std::string_view v) noexcept {
          return SetChoice<Shards>(kShards, v, s.shards);
      }},
+    {"recycle", SettingKind::kSwitch, "on, off", "on",
+     "Whether large allocations that were freed are kept for the next ones, within idle_bytes.",
+     [](Settings& s, std::string_view v) noexcept {
+         return SetChoice<bool>(kSwitch, v, s.recycle);
+     }},
     {"max_block_bytes", SettingKind::kBytes, "0 for automatic, or a size of at least 64KiB", "0",
      "The largest block of driver memory that the layer makes; 0 lets the layer choose.",
      [](Settings& s, std::string_view v) noexcept {

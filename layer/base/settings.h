@@ -89,6 +89,9 @@ struct Settings {
     // Into how many parts a pool is divided, so that threads need not wait for each other.
     Shards shards = Shards::kOn;
 
+    // Whether what is too large to share a block is kept for the next allocation of its size.
+    bool recycle = true;
+
     // Units: bytes. The largest block of driver memory to make, 0 for the layer's own choice. What
     // the device allows is a limit besides.
     uint64_t max_block_bytes = 0;

@@ -40,6 +40,12 @@ void Arena::RemoveBlock(Block& block) noexcept {
     blocks_[block.index] = nullptr;
 }
 
+void Arena::TakeFront(Block& block, Units size, Slot& slot) noexcept {
+    const NodeId node = block.whole;
+    ranges_.TakeFront(node, size);
+    TakeRange(node, slot);
+}
+
 // Dearer and dearer: a run of a resting block moves to where it belongs, the class's empty run is
 // used, a run is cut, a range is taken alone, and last of all a resting block has to help out.
 bool Arena::TakeSmall(const Fit& fit, uint32_t size_class, Slot& slot) noexcept {

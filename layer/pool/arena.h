@@ -63,6 +63,10 @@ class Arena {
     // Requires: a Reserve or ReserveBlock since the last Take.
     bool Take(const Fit& fit, Slot& slot) noexcept;
 
+    // As Take, at the start of an empty block, whatever room others have.
+    // Requires: as Take; the block is empty and has at least `size`.
+    void TakeFront(Block& block, Units size, Slot& slot) noexcept;
+
     // Ends a slot. Returns: true if its block is empty now.
     bool Release(const Slot& slot) noexcept;
 

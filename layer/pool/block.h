@@ -7,11 +7,14 @@
 // line.
 //
 // Threads: the lock of the shard that the block belongs to guards all of it, but for `memory`,
-// `key` and `type_index`, which do not change between the block's publication and its end.
+// `key` and `type_index`, which do not change between the block's publication and its end, and
+// `hinted`. One thing does change: a block for one slot may be mapped late, by whoever has that
+// slot to itself (vkMapMemory), and is looked at by nobody else meanwhile.
 
 #ifndef TESSERA_LAYER_POOL_BLOCK_H_
 #define TESSERA_LAYER_POOL_BLOCK_H_
 
+#include <atomic>
 #include <cstdint>
 
 #include "layer/pool/block_source.h"
@@ -28,7 +31,7 @@ struct alignas(64) Block {
     uint32_t live_slots = 0;  // the block is empty when this is 0
     uint32_t type_index = 0;
     BlockMemory memory;
-    Arena* arena = nullptr;  // null: a solo block, which holds one slot or none
+    Arena* arena = nullptr;
     Shard* shard = nullptr;  // whose lock guards it
     ArenaKey key;
     // Second line: what changes with the block.
@@ -38,6 +41,8 @@ struct alignas(64) Block {
     uint64_t idle_since = 0;  // while empty: when it became so, in the pool's time
     Block* older = nullptr;   // while empty, or given up: neighbours in a BlockList
     Block* newer = nullptr;
+    // layer/vk: the driver was told a priority for it, beside that of the key.
+    std::atomic<bool> hinted = false;
 };
 
 // Blocks in the order in which they were added. Owns nothing.

@@ -4,7 +4,7 @@
 //
 // The pool knows no Vulkan. Whoever owns a pool (layer/vk, or a test) implements BlockSource and
 // hands out driver memory as an opaque handle plus, for host-visible memory, the address at which
-// the whole block is mapped for as long as it lives.
+// the whole block is mapped for as long as it lives. A block for one slot may be mapped later.
 
 #ifndef TESSERA_LAYER_POOL_BLOCK_SOURCE_H_
 #define TESSERA_LAYER_POOL_BLOCK_SOURCE_H_
@@ -29,8 +29,8 @@ struct ArenaKey {
     uint32_t allocate_flags = 0;    // VkMemoryAllocateFlags that every block carries
     uint8_t priority_quarters = 2;  // VK_EXT_memory_priority in quarters (0 to 4); 2 is the default
     Kind kind = Kind::kAny;
-    bool large = false;   // the pool's own: large slots keep to themselves, see type_pool.cpp
-    uint8_t padding = 0;  // so that every byte has a value
+    bool large = false;  // the pool's own: large slots keep to themselves, see type_pool.cpp
+    bool solo = false;   // and: a block for one slot, see TypePool::AllocateSolo
 
     // The same key for another kind, or for large slots. In a register: fields written one by one
     // and read as a whole at once cost every allocation a stall.
@@ -58,7 +58,7 @@ struct ArenaKey {
 // DestroyBlock.
 struct BlockMemory {
     uint64_t handle = 0;        // opaque to the pool; for layer/vk the driver's VkDeviceMemory
-    std::byte* host = nullptr;  // start of the whole-block mapping; null unless host-visible
+    std::byte* host = nullptr;  // start of the whole-block mapping; null unless it is mapped
     uint64_t size_bytes = 0;
 };
 
@@ -76,7 +76,8 @@ enum class BlockStatus : uint8_t {
 class BlockSource {
  public:
     // Gets `size_bytes` (> 0) of memory type `type_index`. On kOk fills `*memory`, whose host
-    // address is mapped before this returns if the type is host-visible. On failure `*memory` is
+    // address is mapped before this returns if the type is host-visible; with `key.solo` it may
+    // stay null, and the source's owner maps the block when it likes. On failure `*memory` is
     // untouched and nothing is held.
     virtual BlockStatus CreateBlock(uint32_t type_index, const ArenaKey& key, uint64_t size_bytes,
                                     BlockMemory* memory) noexcept = 0;

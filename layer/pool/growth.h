@@ -53,6 +53,18 @@ constexpr uint64_t NextBlockBytes(const BlockSizes& sizes, uint32_t share, uint6
     return std::max(std::clamp(whole, sizes.min_bytes, sizes.max_bytes), need_bytes);
 }
 
+// Solo slots have a block of their own each. One of `need_bytes` gets a block of this size,
+constexpr uint64_t SoloBlockBytes(uint64_t need_bytes) noexcept {
+    return (need_bytes + (kBlockGrain - 1)) / kBlockGrain * kBlockGrain;
+}
+
+// or one that an earlier solo slot left, of at most this size: an eighth more is wasted at most.
+// Measured in docs/placement.md. Requires, of both: `need_bytes` is at most 2^62.
+inline constexpr uint64_t kSoloShare = 8;
+constexpr uint64_t MostSoloBytes(uint64_t need_bytes) noexcept {
+    return SoloBlockBytes(need_bytes + need_bytes / kSoloShare);
+}
+
 // Returns: the smallest block that is worth asking for when the driver refuses larger ones.
 constexpr uint64_t SmallestBlockBytes(const BlockSizes& sizes, uint64_t need_bytes) noexcept {
     return std::max(std::min(kSmallestBlockBytes, sizes.min_bytes), need_bytes);

@@ -119,6 +119,10 @@ class RangeIndex {
     NodeId TakeWorking(Units size, uint32_t alignment_units) noexcept;
     NodeId TakeResting(Units size, uint32_t alignment_units) noexcept;
 
+    // Takes the first `size` of a block that is wholly free: from then on `whole` is that range.
+    // Requires: as Take; `whole` is free, spans its block and has at least `size`.
+    void TakeFront(NodeId whole, Units size) noexcept { Keep(whole, size, 1); }
+
     // Frees a taken range and merges it with its free neighbours. Returns: the merged range.
     NodeId Release(NodeId taken) noexcept;
 

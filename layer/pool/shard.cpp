@@ -9,10 +9,11 @@
 #include <utility>
 
 #include "layer/channel/counters.h"
+#include "layer/pool/growth.h"
 
 namespace tessera::pool {
 
-using channel::Load;
+using channel::Add;
 using channel::SequencedWrite;
 using channel::Store;
 
@@ -29,15 +30,64 @@ Slot* Shard::AddSlots() noexcept {
     return free_;
 }
 
+// How many arenas are for slots that share blocks.
+ptrdiff_t Shard::FirstSoloArena() const noexcept {
+    return std::count_if(arenas_.begin(), arenas_.end(),
+                         [](const auto& arena) { return !arena->Key().solo; });
+}
+
 Arena* Shard::AddArena(const ArenaKey& key) noexcept {
     try {
         auto arena = std::make_unique<Arena>(key);
         if (!arena->Reserve()) return nullptr;
-        arenas_.push_back(std::move(arena));
+        // Those of solo blocks last, so that they are in nobody's way who looks for another.
+        Arena* const made = arena.get();
+        arenas_.insert(key.solo ? arenas_.end() : arenas_.begin() + FirstSoloArena(),
+                       std::move(arena));
+        return made;
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
-    return arenas_.back().get();
+}
+
+// The block whose size is nearest to what the slot needs, and of equals the one that was freed
+// last. Takes as long as there are empty blocks: a solo slot comes rarely, and what it is spared is
+// a call of the driver.
+Block* Shard::FindSolo(const Ask& ask) const noexcept {
+    const uint64_t need = ask.fit.size.Bytes();
+    uint64_t best_bytes = MostSoloBytes(need);
+    Block* best = nullptr;
+    for (Block* block = idle_.Oldest(); block != nullptr; block = block->newer) {
+        const uint64_t bytes = block->memory.size_bytes;
+        if (bytes < need || bytes > best_bytes || block->key != ask.key) continue;
+        best = block;
+        best_bytes = bytes;
+    }
+    return best;
+}
+
+PlaceStatus Shard::AllocateSolo(const Ask& ask, SlotRef* out) noexcept {
+    if (free_ == nullptr && AddSlots() == nullptr) return PlaceStatus::kNoHostMemory;
+    Block* const block = FindSolo(ask);
+    if (block == nullptr) return PlaceStatus::kNoBlock;
+    if (!block->arena->Reserve()) return PlaceStatus::kNoHostMemory;
+    Slot& slot = *free_;
+    const SlotId id = slot.ref;
+    free_ = slot.next_free;
+    RemoveIdle(*block);
+    block->arena->TakeFront(*block, ask.fit.size, slot);
+    slot.slack_bytes = static_cast<uint32_t>(slot.size.Bytes() - ask.requested_bytes);
+    slot.alignment_log2 = kSoloAlignmentLog2;
+    {
+        SequencedWrite write(counters_.sequence);
+        Add(counters_.allocations, 1);
+        Add(counters_.allocated_bytes, ask.requested_bytes);
+        Add(counters_.occupied_bytes, slot.size.Bytes());
+    }
+    slot.owner_flags = 0;
+    out->slot = &slot;
+    out->name = table_.Publish(slot, id);
+    return PlaceStatus::kOk;
 }
 
 bool Shard::ReserveBlock(const ArenaKey& key) noexcept {
@@ -63,30 +113,41 @@ void Shard::RemoveBlock(Block& block) noexcept {
     PublishLargest();
 }
 
+// What a slot may be placed in: a solo block is not for any.
+Units Shard::LargestFree() const noexcept {
+    Units largest;
+    for (const auto& arena : arenas_) {
+        if (arena->Key().solo) break;  // and so are all that follow
+        largest = std::max(largest, arena->Ranges().LargestFree());
+    }
+    return largest;
+}
+
 // Requires: inside a SequencedWrite.
 void Shard::PublishLargest() noexcept {
-    Units largest;
-    for (const auto& arena : arenas_)
-        largest = std::max(largest, arena->Ranges().LargestFree());
-    Store(counters_.largest_free_bytes, largest.Bytes());
+    Store(counters_.largest_free_bytes, LargestFree().Bytes());
 }
 
 bool Shard::CheckInvariants() const noexcept {
     uint64_t occupied = 0;
     uint64_t empty_bytes = 0;
-    Units largest;
+    bool solo = false;
     for (const auto& arena : arenas_) {
         if (!arena->CheckInvariants()) return false;
-        largest = std::max(largest, arena->Ranges().LargestFree());
+        // Solo arenas come last.
+        if (solo && !arena->Key().solo) return false;
+        solo = arena->Key().solo;
         for (const Block* const block : arena->Blocks()) {
             if (block == nullptr) continue;
-            if (block->shard != this) return false;
+            if (block->shard != this || block->key != arena->Key()) return false;
+            if (solo && block->live_slots > 1) return false;
             occupied += block->live.Bytes();
             if (block->live_slots == 0) empty_bytes += block->memory.size_bytes;
         }
     }
     return counters_.sequence % 2 == 0 && empty_bytes == idle_.Bytes() &&
-           occupied == counters_.occupied_bytes && largest.Bytes() == counters_.largest_free_bytes;
+           occupied == counters_.occupied_bytes &&
+           LargestFree().Bytes() == counters_.largest_free_bytes;
 }
 
 }  // namespace tessera::pool

@@ -99,6 +99,11 @@ class alignas(64) Shard {
     PlaceStatus AllocateInline(const Ask& ask, SlotRef* out) noexcept
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+    // As Allocate, in an empty block that the slot has to itself.
+    // Returns: kNoBlock if there is none that suits it.
+    PlaceStatus AllocateSolo(const Ask& ask, SlotRef* out) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
     // Ends a slot that was retired.
     // Returns: its block, if that became empty for it; it is in Idle() then. Else null.
     Block* Free(Slot& slot, SlotId id) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -173,10 +178,15 @@ class alignas(64) Shard {
     bool CheckInvariants() const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
  private:
+    // A solo slot begins with its block, which suits every alignment: this is the largest that any
+    // pool places for.
+    static constexpr uint8_t kSoloAlignmentLog2 = 39;
+
     // As many slots as are got from the table at once.
     static constexpr uint32_t kSlotsAtOnce = 32;
 
     PlaceStatus Place(const Ask& ask, Slot& slot) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    Block* FindSolo(const Ask& ask) const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     void AddIdle(Block& block) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
         idle_.Add(block);
         idle_total_.fetch_add(block.memory.size_bytes, std::memory_order_relaxed);
@@ -188,6 +198,8 @@ class alignas(64) Shard {
     Block* Unplace(const Slot& slot) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     Slot* AddSlots() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     Arena* AddArena(const ArenaKey& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    ptrdiff_t FirstSoloArena() const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    Units LargestFree() const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     void PublishLargest() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
     mutable LightMutex mutex_;

@@ -32,7 +32,6 @@ inline constexpr SlotId kNoSlot = ~SlotId{0};
 enum class Origin : uint8_t {
     kRange,  // `ref` is a node of the arena's ranges
     kRun,    // `ref` is a run of the arena, `position` the place in it
-    kSolo,   // the block holds nothing else
 };
 
 struct Slot {

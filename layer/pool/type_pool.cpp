@@ -85,6 +85,15 @@ class TypePool::NewPlace final : public Placing {
     Slot* place_;
 };
 
+class TypePool::NewSolo final : public Placing {
+ public:
+    NewSolo(const Ask& wanted, SlotRef* out) noexcept : Placing(wanted), out_(out) {}
+    PlaceStatus In(Shard& shard) noexcept override { return shard.AllocateSolo(ask, out_); }
+
+ private:
+    SlotRef* out_;
+};
+
 TypePool::TypePool(uint32_t type_index, const PoolLimits& limits, SlotTable& table,
                    BlockSource& source, tessera_type_totals& totals,
                    tessera_shard_counters& line) noexcept
@@ -270,6 +279,33 @@ PlaceStatus TypePool::PlaceSlowly(Shard& home, Placing& placing) noexcept {
             growth_finished_.Wait(mutex_);
         waited = true;
     }
+}
+
+// Nobody waits for anybody here: a block that another thread gets for itself helps no one else.
+PlaceStatus TypePool::AllocateSolo(const Request& request, SlotRef* out) noexcept {
+    Ask ask;
+    if (!ask.Take(request)) return PlaceStatus::kNoBlock;
+    ask.key.solo = true;
+    NewSolo placing(ask, out);
+    Shard& home = HomeShard();
+    PlaceStatus status = TryShards(home, placing, true);
+    if (status != PlaceStatus::kNoBlock) return status;
+
+    std::unique_ptr<Block> block(new (std::nothrow) Block);
+    if (block == nullptr) return PlaceStatus::kNoHostMemory;
+    const uint64_t need = ask.fit.size.Bytes();
+    const Attempt attempt = TryCreate(ask.key, SoloBlockBytes(need), need);
+    if (attempt.failures > 0) {
+        MutexLock lock(mutex_);
+        SequencedWrite write(totals_.sequence);
+        Add(totals_.driver.failed, attempt.failures);
+    }
+    if (attempt.status != BlockStatus::kOk) return StatusOf(attempt.status);
+    block->memory = attempt.memory;
+    block->key = ask.key;
+    block->type_index = type_index_;
+    CountBlock(block->memory.size_bytes);
+    return Admit(home, block, placing);
 }
 
 TypePool::Growth* TypePool::GrowthOf(const ArenaKey& key) noexcept {

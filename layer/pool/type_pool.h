@@ -75,6 +75,12 @@ class TypePool {
     // but driver failures; the caller goes on to pass the request through.
     PlaceStatus Allocate(const Request& request, SlotRef* out) noexcept;
 
+    // As Allocate, with a block of the slot's own: one that an earlier such slot left and whose
+    // size suits this one (growth.h), or a new one that is no larger than it must be. Meant for
+    // what is too large to share a block. The slot lies at the start of its block, so that every
+    // alignment is served.
+    PlaceStatus AllocateSolo(const Request& request, SlotRef* out) noexcept;
+
     // Ends a slot whose name was retired and counts one application free. The range may be handed
     // out again before this returns. Gives empty blocks beyond the allowance back to the source,
     // those first that have been empty longest.
@@ -161,6 +167,7 @@ class TypePool {
     class Placing;
     class NewSlot;
     class NewPlace;
+    class NewSolo;
 
     std::atomic<uint8_t>& HomeOfThread() const noexcept;
     Shard& HomeShard() const noexcept;

@@ -91,6 +91,10 @@ uint32_t GrowthShare(uint64_t object_limit) noexcept {
     return static_cast<uint32_t>(std::clamp<uint64_t>(object_limit / 64, 2, 24));
 }
 
+float PriorityOf(const pool::ArenaKey& key) noexcept {
+    return static_cast<float>(key.priority_quarters) / 4.0f;
+}
+
 }  // namespace
 
 std::unique_ptr<Device> Device::Allocate() noexcept {
@@ -267,6 +271,10 @@ void Device::InitPools() noexcept {
         pooled_limit_[type] = limits.max_block_bytes / kPooledShare;
         if (pools_memory() && ClassifyType(type, gates_, memory_) == TESSERA_REASON_none)
             plain_limit_[type] = pooled_limit_[type];
+        // A larger one would not be kept, so that it would never be used again.
+        if (instance->settings.recycle)
+            solo_limit_[type] =
+                AlignDown(std::min(limits.idle_bytes, max_allocation_bytes_), pool::kBlockGrain);
         limits.growth_share = GrowthShare(object_limit_);
         limits.max_shards = MaxShards(instance->settings.shards);
         limits.helped = instance->settings.helper;
@@ -376,11 +384,27 @@ uint64_t Device::ReleaseEmptyBlocks() noexcept {
     return released;
 }
 
-void* Device::MapBlock(VkDeviceMemory memory) noexcept {
+VkResult Device::MapBlock(pool::BlockMemory& memory) noexcept {
     void* host = nullptr;
     DriverCall timer(*this, TESSERA_CALL_vkMapMemory);
-    const VkResult result = dt.MapMemory(handle, memory, 0, VK_WHOLE_SIZE, 0, &host);
-    return result == VK_SUCCESS ? host : nullptr;
+    const VkResult result =
+        dt.MapMemory(handle, MakeHandle(memory.handle), 0, VK_WHOLE_SIZE, 0, &host);
+    if (result == VK_SUCCESS) memory.host = static_cast<std::byte*>(host);
+    return result;
+}
+
+VkResult Device::MapSolo(Slot& slot) noexcept {
+    VkResult result = MapBlock(slot.block->memory);
+    // Empty blocks take up address space as well.
+    if (result != VK_SUCCESS && InOwnProcess() && ReleaseEmptyBlocks() != 0)
+        result = MapBlock(slot.block->memory);
+    return result;
+}
+
+void Device::RestorePriority(Slot& slot) noexcept {
+    if (!slot.block->hinted.exchange(false, std::memory_order_relaxed)) return;
+    DriverCall timer(*this, TESSERA_CALL_vkSetDeviceMemoryPriorityEXT);
+    dt.SetDeviceMemoryPriorityEXT(handle, MakeHandle(slot.Handle()), PriorityOf(slot.Key()));
 }
 
 pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey& key,
@@ -388,7 +412,7 @@ pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey&
     if (!ReserveBlockObject()) return pool::BlockStatus::kNotAsked;
     VkMemoryPriorityAllocateInfoEXT priority = {};
     priority.sType = VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT;
-    priority.priority = static_cast<float>(key.priority_quarters) / 4.0f;
+    priority.priority = PriorityOf(key);
     VkMemoryAllocateFlagsInfo flags = {};
     flags.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO;
     flags.flags = key.allocate_flags;
@@ -419,13 +443,13 @@ pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey&
     memory->handle = HandleValue(block);
     memory->size_bytes = size_bytes;
     memory->host = nullptr;
-    if (IsHostVisible(type_index)) {
-        memory->host = static_cast<std::byte*>(MapBlock(block));
-        if (memory->host == nullptr) {
-            DestroyBlock(type_index, *memory);
-            *memory = {};
-            return pool::BlockStatus::kUnusable;
-        }
+    // A block for one large slot waits for the application to map it, which may never happen;
+    // unless it is to be cleared for the next one.
+    const bool maps = !key.solo || instance->settings.zero == Zero::kReuse;
+    if (maps && IsHostVisible(type_index) && MapBlock(*memory) != VK_SUCCESS) {
+        DestroyBlock(type_index, *memory);
+        *memory = {};
+        return pool::BlockStatus::kUnusable;
     }
     SampleBudget(false);
     return pool::BlockStatus::kOk;

@@ -84,6 +84,12 @@ class Device final : public pool::BlockSource {
         return type < memory_.memoryTypeCount ? pooled_limit_[type] : 0;
     }
 
+    // The largest allocation of a type that gets a block of its own, to be used again by the next
+    // one. Bytes; 0 if none does.
+    uint64_t SoloLimit(uint32_t type) const noexcept {
+        return type < memory_.memoryTypeCount ? solo_limit_[type] : 0;
+    }
+
     // The pool of a memory type below memoryTypeCount. Exists on every device, since it also
     // counts.
     pool::TypePool& PoolOf(uint32_t type) noexcept { return *pools_[type]; }
@@ -123,6 +129,13 @@ class Device final : public pool::BlockSource {
                 if (pool.has_value() && InOwnProcess()) pool->Fence();
         });
     }
+
+    // Maps the block of a slot that has it to itself; host-visible ones only. Returns what the
+    // driver says. Requires: the caller has the slot to itself, as vkMapMemory does.
+    VkResult MapSolo(Slot& slot) noexcept;
+
+    // Tells the driver the priority of a slot's block again, if it was told another one meanwhile.
+    void RestorePriority(Slot& slot) noexcept;
 
     // Makes host writes to a slot reach the device, if that takes a flush.
     void FlushSlot(const Slot& slot) noexcept;
@@ -233,7 +246,7 @@ class Device final : public pool::BlockSource {
     void InitPools() noexcept;
     void OpenRecord(const char* driver_name) noexcept;
     bool Probe() noexcept;
-    void* MapBlock(VkDeviceMemory memory) noexcept;
+    VkResult MapBlock(pool::BlockMemory& memory) noexcept;
     void Clear(const Slot& slot) noexcept;
     void ReportLeaks() noexcept;
     bool ReserveObject(uint64_t limit) noexcept {
@@ -255,6 +268,7 @@ class Device final : public pool::BlockSource {
     uint64_t space_share_ = ~uint64_t{0};  // of the address space of descriptor buffers, if small
     uint64_t atom_bytes_ = 1;
     uint64_t pooled_limit_[VK_MAX_MEMORY_TYPES] = {};
+    uint64_t solo_limit_[VK_MAX_MEMORY_TYPES] = {};
     uint64_t plain_limit_[VK_MAX_MEMORY_TYPES] = {};  // 0: not to be said without Classify()
     uint64_t object_limit_ = ~uint64_t{0};            // maxMemoryAllocationCount
     uint64_t block_limit_ = ~uint64_t{0};             // somewhat below it

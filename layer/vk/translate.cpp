@@ -69,6 +69,11 @@ bool Suits(const Device& device, const Slot& slot, ResourceNeed& need) noexcept 
            (IsAligned(slot.OffsetBytes(), granularity) && IsAligned(slot.SizeBytes(), granularity));
 }
 
+// How much of the block is the slot's: its own range, or all of a block that it has to itself.
+uint64_t RoomOf(const Slot& slot) noexcept {
+    return slot.Key().solo ? slot.block->memory.size_bytes : slot.SizeBytes();
+}
+
 // How an attempt to settle a slot ended.
 enum class Outcome {
     kPlaced,
@@ -95,6 +100,8 @@ class RangeNeed final : public ResourceNeed {
 // Places the slot anew so that it suits the resource.
 // Requires: the caller is settling the slot.
 Outcome Move(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) noexcept {
+    // It lies at the start of a block of its own already: no other place is better.
+    if (slot.Key().solo) return Outcome::kTooShort;
     const bool too_short = !Within(offset, need.Bytes(), slot.SizeBytes());
     // In a forked child the pool's locks are the parent's.
     if (!device.InOwnProcess()) return too_short ? Outcome::kTooShort : Outcome::kUnsuited;
@@ -138,7 +145,7 @@ bool MayHoldMore(const Device& device, const Slot& slot, uint64_t offset,
 Outcome PinFor(Device& device, Slot& slot, uint64_t offset, ResourceNeed& need) noexcept {
     const bool settles = BeginSettling(device, slot);
     Outcome outcome = Outcome::kPlaced;
-    if (!Within(offset, need.Bytes(), slot.SizeBytes())) {
+    if (!Within(offset, need.Bytes(), RoomOf(slot))) {
         outcome = Outcome::kTooShort;
     } else if (!Suits(device, slot, need)) {
         outcome = Outcome::kUnsuited;

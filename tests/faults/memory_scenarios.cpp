@@ -70,7 +70,7 @@ void Ranges(Application& app) {
     app.Invalidate(ranges);
     ranges.resize(2);
     app.Flush(ranges);
-    const VkDeviceMemory large = app.Through(40 * kMiB, kCached);
+    const VkDeviceMemory large = app.Through(80 * kMiB, kCached);
     app.Map(large);
     ranges.push_back(Range(large, 0, 512));
     app.Flush(ranges);
@@ -105,6 +105,23 @@ void NothingIdles(Application& app) {
         app.Free(first);
         app.Free(second);
     }
+}
+
+// A large allocation has a block to itself, which is mapped when the application maps it, and which
+// the next of its size gets.
+void Recycled(Application& app) {
+    constexpr uint32_t kCached = 1;  // of preset:noncoherent: visible, not coherent
+    for (const VkDeviceSize size : {40 * kMiB, 39 * kMiB}) {
+        const VkDeviceMemory memory = app.Pooled(size, kCached);
+        const VkBuffer buffer = app.Buffer(1000);
+        app.Bind(buffer, memory);
+        if (std::byte* bytes = app.Map(memory)) std::memset(bytes, 1, 1000);
+        app.Destroy(buffer);
+        app.Free(memory);  // flushes what the application did not
+    }
+    // One that the idle block does not suit: it goes if the driver has no room for both.
+    const VkDeviceMemory other = app.Pooled(20 * kMiB, kCached);
+    app.Free(other);
 }
 
 // Eight memory objects, of which blocks leave four to the rest. The application keeps to eight
@@ -162,7 +179,7 @@ void PassThrough(Application& app) {
     const VkDeviceMemory lazy = app.Through(4 * kKiB, 4);
     app.Free(lazy);
     app.Free(large);
-    const VkDeviceMemory visible = app.Through(40 * kMiB, 2);
+    const VkDeviceMemory visible = app.Through(80 * kMiB, 2);
     app.Map(visible);
     app.Unmap(visible);
     app.Free(visible);
@@ -172,7 +189,7 @@ void PassThrough(Application& app) {
 void LookAlikes(Application& app) {
     std::vector<VkDeviceMemory> memories;
     for (int i = 0; i < 6; ++i) {
-        memories.push_back(app.Through(40 * kMiB, 0));
+        memories.push_back(app.Through(80 * kMiB, 0));
         memories.push_back(app.Pooled(4 * kKiB, 0));
     }
     for (const VkDeviceMemory memory : memories)
@@ -228,8 +245,10 @@ std::vector<Scenario> MemoryScenarios() {
         {"nothing_idles", {"preset:discrete", {"TESSERA_IDLE_BYTES=0"}}, NothingIdles},
         {"object_limit",
          {R"({"base": "few_objects", "limits": {"maxMemoryAllocationCount": 8}})",
-          {"TESSERA_MAX_BLOCK_BYTES=128KiB"}},
+          {"TESSERA_MAX_BLOCK_BYTES=128KiB", "TESSERA_RECYCLE=off"}},
          ObjectLimit},
+        {"recycled", {"preset:noncoherent"}, Recycled},
+        {"recycled_cleared", {"preset:noncoherent", {"TESSERA_ZERO=reuse"}}, Recycled},
         {"pass_through",
          {R"({"base": "noncoherent", "add_extensions": ["VK_KHR_external_memory_fd"]})",
           {},

@@ -107,7 +107,7 @@ void BufferArrays(Application& app) {
         VkBindBufferMemoryInfo info = {};
         info.sType = VK_STRUCTURE_TYPE_BIND_BUFFER_MEMORY_INFO;
         info.buffer = app.Buffer(1000);
-        info.memory = i % 5 == 3 ? app.Through(40 * kMiB, kLocal) : app.Pooled(2 * kKiB, kLocal);
+        info.memory = i % 5 == 3 ? app.Through(80 * kMiB, kLocal) : app.Pooled(2 * kKiB, kLocal);
         infos.push_back(info);
     }
     BindAll(app, "vkBindBufferMemory2", infos, vkBindBufferMemory2);
@@ -294,7 +294,7 @@ void SecondForms(Application& app) {
     const auto map = app.Command<PFN_vkMapMemory2>("vkMapMemory2KHR");
     const auto unmap = app.Command<PFN_vkUnmapMemory2>("vkUnmapMemory2KHR");
     for (const VkDeviceMemory memory :
-         {app.Pooled(4 * kKiB, kHost), app.Through(40 * kMiB, kHost)}) {
+         {app.Pooled(4 * kKiB, kHost), app.Through(80 * kMiB, kHost)}) {
         VkMemoryMapInfo info = {};
         info.sType = static_cast<VkStructureType>(VK_STRUCTURE_TYPE_MEMORY_MAP_INFO);
         info.memory = memory;

@@ -14,8 +14,9 @@ namespace tessera::fuzz {
 namespace {
 
 constexpr size_t kMostAllocations = 160;
-// An allocation above this is never pooled; such ones are rare.
+// Allocations above these share no block, or are never pooled; such ones are rare.
 constexpr VkDeviceSize kLargeBytes = 33u << 20;
+constexpr VkDeviceSize kPassedBytes = 65u << 20;
 // Of the smaller heaps, a machine leaves most to the others.
 constexpr VkDeviceSize kHeapShare = 8;
 
@@ -250,7 +251,8 @@ struct Chains {
 
 VkDeviceSize SizeFrom(const Op& op) {
     const VkDeviceSize fine = op.c * 65536ull + op.d;
-    if (op.b % 64 == 0) return kLargeBytes + fine % 4096;
+    if (op.b % 64 == 0) return kPassedBytes + fine % 4096;
+    if (op.b % 64 == 32) return kLargeBytes + fine % 4096;
     const uint32_t bits = op.b % 5 == 0 ? 20 : (op.b % 5 == 1 ? 9 : 14);
     return 1 + fine % (VkDeviceSize{1} << (1 + (op.b >> 4) % bits));
 }

@@ -130,7 +130,7 @@ TEST_P(PassThrough, IsCountedByReason) {
 INSTANTIATE_TEST_SUITE_P(
     Reasons, PassThrough,
     testing::Values(PassThroughCase{"TooLarge", TESSERA_REASON_too_large, "preset:discrete",
-                                    kDeviceLocal, 33u << 20},
+                                    kDeviceLocal, 65u << 20},
                     PassThroughCase{"LazilyAllocated", TESSERA_REASON_lazily_allocated,
                                     "preset:noncoherent",
                                     kDeviceLocal | VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT, 4096}),

@@ -19,7 +19,7 @@ namespace {
 
 constexpr uint32_t kLocal = 1;    // of the discrete preset: device-local
 constexpr uint32_t kVisible = 2;  // host-visible and coherent
-constexpr VkDeviceSize kLarge = 40u << 20;
+constexpr VkDeviceSize kLarge = 80u << 20;
 
 // A session whose log and counts of misuse can be read.
 class BadInput : public testing::Test {

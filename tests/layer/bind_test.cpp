@@ -289,7 +289,7 @@ TEST(Bind, SecondFormTranslatesEachElement) {
     VkBindBufferMemoryDeviceGroupInfo group = {};
     group.sType = VK_STRUCTURE_TYPE_BIND_BUFFER_MEMORY_DEVICE_GROUP_INFO;
     for (int i = 0; i < 30; ++i) {
-        const VkDeviceSize size = i % 7 == 3 ? VkDeviceSize{40} << 20 : 2048;
+        const VkDeviceSize size = i % 7 == 3 ? VkDeviceSize{80} << 20 : 2048;
         memories.push_back(session.Allocate(size, type));
         VkBindBufferMemoryInfo info = {};
         info.sType = VK_STRUCTURE_TYPE_BIND_BUFFER_MEMORY_INFO;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint32_t kType = 1;                            // of the device
 constexpr uint32_t kHostType = 2;                        // host-visible
-constexpr VkDeviceSize kLarge = VkDeviceSize{40} << 20;  // too large for a block
+constexpr VkDeviceSize kLarge = VkDeviceSize{80} << 20;  // too large for a block
 constexpr uint32_t kOnlyDevice = 0;
 // More than any array that lies in place.
 constexpr size_t kElements = 30;

@@ -12,7 +12,7 @@
 namespace tessera::test {
 namespace {
 
-constexpr VkDeviceSize kLarge = VkDeviceSize{40} << 20;  // too large for a block
+constexpr VkDeviceSize kLarge = VkDeviceSize{80} << 20;  // too large for a block
 constexpr VkDeviceSize kSparseBlock = 65536;
 
 TesseraMockBinding Find(const Session& session, VkBuffer buffer) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr VkDeviceSize kBlock = 65536;
 constexpr uint32_t kType = 1;
-constexpr VkDeviceSize kLarge = VkDeviceSize{40} << 20;  // too large for a block
+constexpr VkDeviceSize kLarge = VkDeviceSize{80} << 20;  // too large for a block
 
 // A submission without pointers between its levels.
 template <typename Resource, typename Bind>

@@ -14,7 +14,7 @@ namespace tessera::test {
 namespace {
 
 constexpr uint32_t kType = 1;
-constexpr VkDeviceSize kLarge = VkDeviceSize{40} << 20;  // too large for a block
+constexpr VkDeviceSize kLarge = VkDeviceSize{80} << 20;  // too large for a block
 
 SessionOptions Watched() {
     SessionOptions options;
@@ -454,7 +454,7 @@ TEST(Contract_vkDebugReportMessageEXT, ObjectAndTypeArriveAsTheyMustBeBelow) {
 TEST(Contract_e5, AsManyObjectsAreMadeAsTheDriverAllows) {
     SessionOptions options;
     options.description = "preset:tiny";
-    options.environment = {"TESSERA_MAX_BLOCK_BYTES=128KiB"};
+    options.environment = {"TESSERA_MAX_BLOCK_BYTES=128KiB", "TESSERA_RECYCLE=off"};
     Session session(options);
     VkPhysicalDeviceProperties properties = {};
     vkGetPhysicalDeviceProperties(session.physical_device, &properties);

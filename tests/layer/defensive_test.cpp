@@ -11,7 +11,7 @@ namespace tessera::test {
 namespace {
 
 constexpr uint32_t kType = 1;
-constexpr VkDeviceSize kLarge = 40u << 20;  // passed through
+constexpr VkDeviceSize kLarge = 80u << 20;  // passed through
 
 // A device with the extensions named, which it does not offer by itself.
 SessionOptions With(std::vector<const char*> extensions, std::string* description) {

@@ -117,7 +117,7 @@ TEST(Fallback, RefusedMapOfABlockGoesThrough) {
 TEST(Fallback, IdleBlocksAreGivenBackBeforeAnErrorIsTold) {
     SessionOptions options;
     options.description = "preset:tiny";
-    options.environment = {"TESSERA_IDLE_BYTES=64MiB"};
+    options.environment = {"TESSERA_IDLE_BYTES=64MiB", "TESSERA_RECYCLE=off"};
     Session session(options);
     // Fill most of the 16 MiB heap with pooled slots, free them all, and ask for 15 MiB.
     std::vector<VkDeviceMemory> memories;
@@ -137,7 +137,7 @@ TEST(Fallback, IdleBlocksAreGivenBackBeforeAnErrorIsTold) {
 TEST(Fallback, TheLimitOfObjectsIsRespected) {
     SessionOptions options;
     options.description = "preset:tiny";
-    options.environment = {"TESSERA_MAX_BLOCK_BYTES=128KiB"};
+    options.environment = {"TESSERA_MAX_BLOCK_BYTES=128KiB", "TESSERA_RECYCLE=off"};
     Session session(options);
     // Blocks of 128 KiB serve up to 64 KiB; what is larger goes through and takes an object each.
     std::vector<VkDeviceMemory> memories;

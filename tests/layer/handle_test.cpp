@@ -11,7 +11,7 @@
 namespace tessera::test {
 namespace {
 
-constexpr VkDeviceSize kLarge = 40u << 20;  // goes through: too large for a block
+constexpr VkDeviceSize kLarge = 80u << 20;  // goes through: too large for a block
 constexpr uint32_t kType = 1;
 
 uint64_t Value(VkDeviceMemory memory) {

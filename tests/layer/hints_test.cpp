@@ -59,7 +59,7 @@ TEST(Query, PriorityOfASlotReachesNoDriver) {
         session.Command<PFN_vkSetDeviceMemoryPriorityEXT>("vkSetDeviceMemoryPriorityEXT");
     ASSERT_NE(set, nullptr);
     const VkDeviceMemory slot = session.Allocate(4096, kDeviceType);
-    const VkDeviceMemory large = session.Allocate(40u << 20, kDeviceType);
+    const VkDeviceMemory large = session.Allocate(80u << 20, kDeviceType);
     session.mock->reset_call_counts();
     set(session.device, slot, 1.0f);
     EXPECT_EQ(session.mock->call_count("vkSetDeviceMemoryPriorityEXT"), 0u);

@@ -198,7 +198,7 @@ TEST(Map, EmptyRangeIsTolerated) {
 TEST(Map, RangesOfSlotsAndOthersAreMixed) {
     Session session(NonCoherent());
     const uint32_t type = NonCoherentType(session);
-    const VkDeviceMemory large = session.Allocate(40u << 20, type);
+    const VkDeviceMemory large = session.Allocate(80u << 20, type);
     std::memset(session.Map(large), 0x77, 1024);
     std::vector<MappedBuffer> buffers;
     std::vector<VkMappedMemoryRange> ranges = {Range(large, 0, 1024)};
@@ -263,7 +263,7 @@ TEST(Map, SecondFormMapsSlotsAndOthers) {
     const auto unmap = session.Command<late::PfnUnmapMemory2>("vkUnmapMemory2KHR");
     ASSERT_NE(map, nullptr);
     ASSERT_NE(unmap, nullptr);
-    for (VkDeviceSize size : {VkDeviceSize{4096}, VkDeviceSize{40} << 20}) {
+    for (VkDeviceSize size : {VkDeviceSize{4096}, VkDeviceSize{80} << 20}) {
         const VkDeviceMemory memory = session.Allocate(size, 2);
         late::MemoryMapInfo info = {};
         info.sType = static_cast<VkStructureType>(late::kMemoryMapInfo);

@@ -101,7 +101,7 @@ class Message : public testing::Test {
 TEST_F(Message, NamesTheBlockOfASlotAndLeavesTheRest) {
     const VkDeviceMemory bound = session_->Allocate(4096, 1);
     const VkDeviceMemory floating = session_->Allocate(4096, 1);
-    const VkDeviceMemory large = session_->Allocate(40u << 20, 1);
+    const VkDeviceMemory large = session_->Allocate(80u << 20, 1);
     const VkBuffer buffer = session_->MakeBuffer(4096);
     ASSERT_EQ(vkBindBufferMemory(session_->device, buffer, bound, 0), VK_SUCCESS);
     const std::vector<VkDebugUtilsObjectNameInfoEXT> objects = {
@@ -142,7 +142,7 @@ TEST_F(Message, KeepsADriverHandleThatLooksLikeOurs) {
     const VkDeviceMemory slot = session_->Allocate(4096, 1);
     const uint64_t look_alike = HandleValue(slot) + (uint64_t{5} << SlotTable::kGenerationShift);
     session_->mock->set_next_handles(VK_OBJECT_TYPE_DEVICE_MEMORY, &look_alike, 1);
-    const VkDeviceMemory large = session_->Allocate(40u << 20, 1);
+    const VkDeviceMemory large = session_->Allocate(80u << 20, 1);
     ASSERT_EQ(HandleValue(large), look_alike);
     Submit({Object(VK_OBJECT_TYPE_DEVICE_MEMORY, look_alike, "look-alike")});
     EXPECT_EQ(seen_.handles, std::vector<uint64_t>{look_alike});

@@ -19,7 +19,7 @@ TEST(Naming, NameOfASlotSucceedsAndReachesNoDriver) {
         session.Command<PFN_vkSetDebugUtilsObjectNameEXT>("vkSetDebugUtilsObjectNameEXT");
     ASSERT_NE(set_name, nullptr);
     const VkDeviceMemory slot = session.Allocate(4096, 1);
-    const VkDeviceMemory large = session.Allocate(40u << 20, 1);
+    const VkDeviceMemory large = session.Allocate(80u << 20, 1);
     VkDebugUtilsObjectNameInfoEXT info = {};
     info.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT;
     info.objectType = VK_OBJECT_TYPE_DEVICE_MEMORY;
@@ -52,7 +52,7 @@ TEST(PrivateData, OfSlotsIsKeptByTheLayer) {
         ASSERT_EQ(vkCreatePrivateDataSlot(session.device, &info, nullptr, &slot), VK_SUCCESS);
     }
     const VkDeviceMemory memories[] = {session.Allocate(4096, 1), session.Allocate(4096, 1),
-                                       session.Allocate(40u << 20, 1)};
+                                       session.Allocate(80u << 20, 1)};
     const auto get = [&](VkDeviceMemory memory, VkPrivateDataSlot slot) {
         uint64_t data = 99;
         vkGetPrivateData(session.device, VK_OBJECT_TYPE_DEVICE_MEMORY, Value(memory), slot, &data);

@@ -173,11 +173,13 @@ class Worker {
         piece.type = DrawType(requirements.memoryTypeBits);
         VkMemoryAllocateInfo allocate = {};
         allocate.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
-        // Once in a while an allocation too large to be pooled, where there is memory for it.
-        allocate.allocationSize = Draw(2000) == 0 ? kLargeBytes : requirements.size;
+        // Once in a while an allocation too large to share a block, or twice that, too large to be
+        // pooled at all, where there is memory for it.
+        const uint32_t dice = Draw(4000);
+        allocate.allocationSize = dice < 2 ? kLargeBytes << dice : requirements.size;
         allocate.memoryTypeIndex = piece.type;
         VkResult result = vkAllocateMemory(gpu_.device, &allocate, nullptr, &piece.memory);
-        if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY && allocate.allocationSize == kLargeBytes) {
+        if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY && dice < 2) {
             allocate.allocationSize = requirements.size;
             result = vkAllocateMemory(gpu_.device, &allocate, nullptr, &piece.memory);
         }

@@ -78,6 +78,39 @@ inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& i
     return TESSERA_REASON_none;
 }
 
+// What is too large to share a block: it gets one of its own, which is used again for the next of
+// about its size. As AllocateSlot; but what resources need is not asked, since the start of a block
+// serves them all.
+[[gnu::noinline]] tessera_reason AllocateSolo(Device& device, const VkMemoryAllocateInfo& info,
+                                              const pool::ArenaKey& key,
+                                              VkDeviceMemory* memory) noexcept {
+    const uint64_t limit = device.SoloLimit(info.memoryTypeIndex);
+    if (info.allocationSize > limit) return TESSERA_REASON_too_large;
+    pool::Request request;
+    request.requested_bytes = info.allocationSize;
+    request.size_bytes =
+        device.book.Place(info.memoryTypeIndex, info.allocationSize, key.allocate_flags)
+            .padded_bytes;
+    if (pool::SoloBlockBytes(request.size_bytes) > limit) return TESSERA_REASON_too_large;
+    // There is nobody to keep apart from.
+    request.key = key.With(pool::Kind::kAny);
+
+    pool::SlotRef slot;
+    pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
+    pool::PlaceStatus status = pool.AllocateSolo(request, &slot);
+    if (status != pool::PlaceStatus::kOk && status != pool::PlaceStatus::kNoHostMemory &&
+        device.ReleaseEmptyBlocks() != 0) {
+        status = pool.AllocateSolo(request, &slot);
+    }
+    if (status != pool::PlaceStatus::kOk) return ReasonOf(status);
+    device.RestorePriority(*slot.slot);
+    device.ClearReused(*slot.slot);
+    if (Device::IsSampled(slot.name))
+        device.times_next_allocation.store(true, std::memory_order_relaxed);
+    *memory = MakeHandle(slot.name);
+    return TESSERA_REASON_none;
+}
+
 VkResult CallDown(Device& device, const VkMemoryAllocateInfo& info,
                   const VkAllocationCallbacks* allocator, VkDeviceMemory* memory) noexcept {
     DriverCall timer(device, TESSERA_CALL_vkAllocateMemory);
@@ -229,6 +262,9 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
     if (!device.InOwnProcess()) what.reason = TESSERA_REASON_forked;
     if (what.reason == TESSERA_REASON_none) {
         what.reason = AllocateSlot(device, info, what.key, memory);
+        if (what.reason == TESSERA_REASON_none) return VK_SUCCESS;
+    } else if (what.reason == TESSERA_REASON_too_large) {
+        what.reason = AllocateSolo(device, info, what.key, memory);
         if (what.reason == TESSERA_REASON_none) return VK_SUCCESS;
     }
     return AllocateUnpooled(device, info, allocator, what.reason, memory);

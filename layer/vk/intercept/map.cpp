@@ -4,8 +4,9 @@
 // vkInvalidateMappedMemoryRanges.
 //
 // Blocks are mapped once, whole, when they are made, so mapping a slot is arithmetic: no double
-// map, and no synchronisation between neighbours. Ranges are translated one by one; VK_WHOLE_SIZE
-// never goes down for a slot, where it would mean the rest of the block.
+// map, and no synchronisation between neighbours. A block that a large slot has to itself is mapped
+// when that first is, and stays so for the next slot. Ranges are translated one by one;
+// VK_WHOLE_SIZE never goes down for a slot, where it would mean the rest of the block.
 
 #include <vulkan/vulkan.h>
 
@@ -49,7 +50,7 @@ MapRange MappedPart(const Device& device, VkDeviceMemory memory, const Slot& slo
 
 VkResult MapSlot(Device& device, const char* command, VkDeviceMemory memory, Slot& slot,
                  VkDeviceSize offset, VkDeviceSize size, void** data) noexcept {
-    if (slot.Host() == nullptr) {
+    if (slot.Host() == nullptr && !device.IsHostVisible(slot.TypeIndex())) {
         ReportMisuse(device, TESSERA_MISUSE_map_not_visible, command, memory);
         return VK_ERROR_MEMORY_MAP_FAILED;
     }
@@ -61,6 +62,10 @@ VkResult MapSlot(Device& device, const char* command, VkDeviceMemory memory, Slo
     // Some drivers refuse this and some do not; nothing is at stake.
     if ((slot.owner_flags & kSlotMapped) != 0) {
         ReportMisuse(device, TESSERA_MISUSE_map_twice, command, memory);
+    }
+    if (slot.Host() == nullptr) [[unlikely]] {
+        const VkResult result = device.MapSolo(slot);
+        if (result != VK_SUCCESS) return result;
     }
     Pin(device, slot);
     slot.owner_flags = kSlotMapped | kSlotEverMapped;

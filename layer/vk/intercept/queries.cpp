@@ -61,15 +61,20 @@ VKAPI_ATTR uint64_t VKAPI_CALL GetDeviceMemoryOpaqueCaptureAddress(
 }
 
 // Spec: vkSetDeviceMemoryPriorityEXT. A hint per memory object: a block serves many, so a slot's is
-// dropped.
+// dropped, unless it has its block to itself.
 VKAPI_ATTR void VKAPI_CALL SetDeviceMemoryPriorityEXT(VkDevice device, VkDeviceMemory memory,
                                                       float priority) noexcept {
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkSetDeviceMemoryPriorityEXT);
     const SlotTable::Found found = FindUsed(d, "vkSetDeviceMemoryPriorityEXT", memory);
-    if (found.kind != SlotTable::Kind::kForeign) return;
+    VkDeviceMemory below = memory;
+    if (found.kind != SlotTable::Kind::kForeign) {
+        if (found.kind == SlotTable::Kind::kStale || !found.slot->Key().solo) return;
+        found.slot->block->hinted.store(true, std::memory_order_relaxed);
+        below = MakeHandle(found.slot->Handle());
+    }
     DriverCall driver_timer(d, TESSERA_CALL_vkSetDeviceMemoryPriorityEXT);
-    d.dt.SetDeviceMemoryPriorityEXT(device, memory, priority);
+    d.dt.SetDeviceMemoryPriorityEXT(device, below, priority);
 }
 
 // Spec: vkGetPhysicalDeviceMemoryProperties2, VkPhysicalDeviceMemoryBudgetPropertiesEXT.
