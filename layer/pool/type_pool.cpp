@@ -407,7 +407,7 @@ PlaceStatus TypePool::Admit(Shard& home, std::unique_ptr<Block>& block,
         status = placing.In(home);
         if (status == PlaceStatus::kOk) NotePeak(home);
         // Room may have come free meanwhile, and been taken: then the new block is one too many.
-        if (home.Idle().Oldest() != nullptr) Emptied(home, *home.Idle().Oldest(), given_up);
+        if (home.Idle().Oldest() != nullptr) TrimIdle(home, *home.Idle().Oldest(), given_up);
     } else {
         given_up.Add(*block.release());
     }
@@ -481,13 +481,19 @@ PlaceStatus TypePool::Move(Slot& slot,
 
 // ---- blocks that go -----------------------------------------------------------------------------
 
-// A block became empty: it is kept within the allowance. Oldest first: what was emptied lately is
-// what is wanted next. A block beyond the allowance by itself goes alone.
+// A block became empty: its time begins anew.
 // Requires: the shard's lock is held, and the block is in its idle list.
-void TypePool::Emptied(Shard& shard, Block& block,
-                       BlockList& given_up) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    const uint64_t bytes = block.memory.size_bytes;
+void TypePool::Emptied(Shard& shard, Block& block, BlockList& given_up) noexcept {
     block.idle_since = 0;
+    TrimIdle(shard, block, given_up);
+}
+
+// Keeps empty blocks within the allowance. Oldest first: what was emptied lately is what is wanted
+// next. A block beyond the allowance by itself goes alone.
+// Requires: the shard's lock is held, and the block is in its idle list.
+void TypePool::TrimIdle(Shard& shard, Block& block,
+                        BlockList& given_up) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    const uint64_t bytes = block.memory.size_bytes;
     const auto give_up = [&](Block& goes) ABSL_NO_THREAD_SAFETY_ANALYSIS {
         shard.RemoveBlock(goes);
         given_up.Add(goes);

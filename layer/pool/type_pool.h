@@ -193,6 +193,7 @@ class TypePool {
     uint64_t LiveBytesOf(const ArenaKey& key) const noexcept;
 
     void Emptied(Shard& shard, Block& block, BlockList& given_up) noexcept;
+    void TrimIdle(Shard& shard, Block& block, BlockList& given_up) noexcept;
     void CountBlock(uint64_t bytes) noexcept;
     void DropBlock(Block& block) noexcept;
     void GiveBack(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);

@@ -216,6 +216,23 @@ TEST_F(SoloTest, ABlockThatWasEmptyForTheIdleTimeGoesBack) {
     EXPECT_TRUE(pool().CheckInvariants());
 }
 
+// A new block does not make the oldest younger.
+TEST_F(SoloTest, BlocksThatAreMadeMeanwhileDoNotKeepAnEmptyOne) {
+    pool_.reset();
+    OpenAs({.min_block_bytes = kMi,
+            .max_block_bytes = 4 * kMi,
+            .idle_bytes = kIdleBytes,
+            .idle_ms = 500,
+            .helped = true});
+    Leave(8 * kMi);
+    pool().Service(1000);
+    const Held other = Solo(20 * kMi);
+    pool().Service(1400);
+    EXPECT_EQ(pool().Service(1500), TypePool::kNever);
+    EXPECT_EQ(source_.live_bytes, 20 * kMi);
+    Free(other);
+}
+
 TEST_F(SoloTest, EmptyBlocksGoBeforeAnAllocationFails) {
     source_.capacity_bytes = 40 * kMi;
     Leave(20 * kMi);
