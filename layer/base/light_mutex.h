@@ -42,16 +42,6 @@ class ABSL_LOCKABLE LightMutex {
     // Gives the lock up. Requires: the calling thread holds it.
     void Unlock() noexcept ABSL_UNLOCK_FUNCTION() { word_.store(kFree, std::memory_order_release); }
 
-    // Spins until the lock seems free or `done` says that there is nothing to wait for, but not for
-    // longer than a critical section takes.
-    template <typename Done>
-    void SpinWhileHeld(Done&& done) const noexcept {
-        for (int spin = 0; spin < kSpins; ++spin) {
-            if (word_.load(std::memory_order_relaxed) == kFree || done()) return;
-            Pause();
-        }
-    }
-
  private:
     enum : uint32_t { kFree, kHeld };
 
@@ -64,6 +54,11 @@ class ABSL_LOCKABLE LightMutex {
 #elif defined(__aarch64__) || defined(__arm__)
         asm volatile("yield");
 #endif
+    }
+    // Until the lock seems free, but not for longer than a critical section takes.
+    void SpinWhileHeld() const noexcept {
+        for (int spin = 0; spin < kSpins && word_.load(std::memory_order_relaxed) != kFree; ++spin)
+            Pause();
     }
     void LockContended() noexcept;
 

@@ -35,7 +35,8 @@ struct Fit {
     uint32_t alignment_units = 1;  // a power of two
 };
 
-class Arena {
+// Aligned so that no two shards' arenas share what a processor fetches at once.
+class alignas(128) Arena {
  public:
     explicit Arena(const ArenaKey& key) noexcept : key_(key) {}
     Arena(const Arena&) = delete;

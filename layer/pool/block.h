@@ -3,8 +3,8 @@
 // A block as the pool keeps it, and the list of those that are empty.
 //
 // The one idea: a block becomes empty and is used again without a search or an allocation, since
-// it carries the links of the list itself. What a slot's placement touches lies in the first cache
-// line.
+// it carries the links of the list itself. Threads that only use a slot do not touch the cache line
+// that placement writes.
 //
 // Threads: the lock of the shard that the block belongs to guards all of it, but for `memory`,
 // `key` and `type_index`, which do not change between the block's publication and its end, and
@@ -26,16 +26,17 @@ class Arena;
 class Shard;
 
 struct alignas(64) Block {
-    Units live;               // in slots
-    Units used;               // no slot ever lay behind this
-    uint32_t live_slots = 0;  // the block is empty when this is 0
-    uint32_t type_index = 0;
+    // First line: what does not change while a slot lives, and threads read that use or free one.
     BlockMemory memory;
     Arena* arena = nullptr;
-    Shard* shard = nullptr;  // whose lock guards it
+    Shard* shard = nullptr;  // whose lock guards the rest
     ArenaKey key;
-    // Second line: what changes with the block.
-    uint32_t index = 0;       // its number in the arena, and in the nodes of its ranges
+    uint32_t type_index = 0;
+    uint32_t index = 0;  // its number in the arena, and in the nodes of its ranges
+    // Second line: what changes with each slot, and with the block.
+    alignas(64) Units live;   // in slots
+    Units used;               // no slot ever lay behind this
+    uint32_t live_slots = 0;  // the block is empty when this is 0
     Units size;               // whole units of it
     uint32_t whole = 0;       // while empty: its one free range (a NodeId)
     uint64_t idle_since = 0;  // while empty: when it became so, in the pool's time

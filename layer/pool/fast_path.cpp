@@ -8,8 +8,8 @@
 //             (Arena::Take in arena.h: a bit of a run, or a range), count, publish the name
 //             (SlotTable::Publish in slot_table.h), unlock
 //   free      lock the shard of the block, end the slot's place (Arena::Release), count, keep the
-//             slot for the next allocation, unlock; or, if somebody is at work there, leave it to
-//             them
+//             slot for the next allocation, unlock; or, if another thread allocates there, leave it
+//             to that thread
 
 #include <bit>
 
@@ -22,16 +22,6 @@ namespace {
 using channel::Add;
 using channel::SequencedWrite;
 using channel::Subtract;
-
-// A number that differs between threads, for the price of one instruction where there is one.
-inline uint64_t ThreadNumber() noexcept {
-#if defined(__x86_64__) || defined(__aarch64__)
-    return reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
-#else
-    static thread_local char here;
-    return reinterpret_cast<uintptr_t>(&here);
-#endif
-}
 
 }  // namespace
 
@@ -71,6 +61,9 @@ inline uint64_t ThreadNumber() noexcept {
     if (status != PlaceStatus::kOk) [[unlikely]]
         return status;
     free_ = next;
+    // Not written for nothing: others read it.
+    if (const uint64_t me = ThreadNumber(); allocator.load(std::memory_order_relaxed) != me)
+        allocator.store(me, std::memory_order_relaxed);
     {
         tessera_shard_counters& counters = counters_;
         SequencedWrite write(counters.sequence);
@@ -131,11 +124,16 @@ Block* Shard::Release(const Slot& place) noexcept {
 
 // The place of a slot that waits to be freed is told by `ref` alone: its offset is free to lead to
 // the next one.
-void Shard::Return(Slot& slot, SlotId id) noexcept {
-    SlotId top = returned_.load(std::memory_order_relaxed);
+uint32_t Shard::Return(Slot& slot, SlotId id) noexcept {
+    constexpr uint32_t kCountShift = 32;
+    uint64_t top = returned_.load(std::memory_order_relaxed);
+    uint64_t count = 0;
     do {
-        slot.offset = Units(top);
-    } while (!returned_.compare_exchange_weak(top, id, std::memory_order_release));
+        slot.offset = Units(static_cast<SlotId>(top));
+        count = (top >> kCountShift) + 1;
+    } while (!returned_.compare_exchange_weak(
+        top, count << kCountShift | id, std::memory_order_release, std::memory_order_relaxed));
+    return static_cast<uint32_t>(count);
 }
 
 // ---- in the pool --------------------------------------------------------------------------------
@@ -161,7 +159,12 @@ PlaceStatus TypePool::Allocate(const Request& request,
     // The application may have more than ever before.
     if (shard.LiveBytes() > shard.peak_look) [[unlikely]]
         NotePeak(shard);
-    Unlock(shard);
+    const bool looks = channel::Load(shard.counters().allocations) % kAllocationsPerLook == 0;
+    shard.mutex().Unlock();
+    // Other threads may have left something to be freed. Not looked for each time: it is their
+    // line.
+    if (looks && shard.HasReturned()) [[unlikely]]
+        FreeReturned(shard);
     // The shard has no room: another may, or a block is made.
     if (status == PlaceStatus::kNoBlock) [[unlikely]]
         return AllocateSlowly(shard, ask, out);
@@ -170,21 +173,16 @@ PlaceStatus TypePool::Allocate(const Request& request,
 
 void TypePool::Free(Slot& slot, SlotId id) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     Shard& shard = *slot.block->shard;
-    if (shard.mutex().TryLock()) [[likely]] {
-        Block* const emptied = shard.FreeInline(slot, id);
-        // The block may go back to the driver.
-        if (emptied != nullptr) [[unlikely]]
-            return shard.pool().UnlockEmptied(shard, *emptied);
-    } else {
-        // Somebody is at work there: leave it to them, or do it if they just went. They look for
-        // returned slots once they let the lock go; their look may come before others see that they
-        // did, so this waits for longer than a store takes to be seen. If even that were not
-        // enough, the slot would stay returned until the shard is locked next.
-        shard.Return(slot, id);
-        shard.mutex().SpinWhileHeld([&] { return !shard.HasReturned(); });
-        if (!shard.HasReturned() || !shard.mutex().TryLock()) return;
+    // Another thread allocates there: leave it to that one.
+    if (shard.allocator.load(std::memory_order_relaxed) != ThreadNumber()) [[unlikely]] {
+        if (shard.pool().collects_) return shard.pool().Return(shard, slot, id);
     }
-    shard.pool().Unlock(shard);
+    shard.mutex().Lock();
+    Block* const emptied = shard.FreeInline(slot, id);
+    // The block may go back to the driver.
+    if (emptied != nullptr) [[unlikely]]
+        return shard.pool().UnlockEmptied(shard, *emptied);
+    shard.mutex().Unlock();
 }
 
 }  // namespace tessera::pool

@@ -31,6 +31,17 @@ namespace tessera::pool {
 
 class TypePool;
 
+// A number that differs between threads that live at the same time, for the price of one
+// instruction where there is one.
+inline uint64_t ThreadNumber() noexcept {
+#if defined(__x86_64__) || defined(__aarch64__)
+    return reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
+#else
+    static thread_local char here;
+    return reinterpret_cast<uintptr_t>(&here);
+#endif
+}
+
 enum class PlaceStatus : uint8_t {
     kOk,
     kNoBlock,       // the driver gave no block, at the full size or any smaller one that would do;
@@ -80,12 +91,12 @@ struct SlotRef {
     uint64_t name = 0;
 };
 
-class alignas(64) Shard {
+class alignas(128) Shard {
  public:
     // `idle_total`: the bytes of the empty blocks of all shards of the pool.
     Shard(TypePool& pool, SlotTable& table, tessera_shard_counters& counters,
           std::atomic<uint64_t>& idle_total) noexcept
-        : counters_(counters), table_(table), pool_(pool), idle_total_(idle_total) {}
+        : pool_(pool), counters_(counters), table_(table), idle_total_(idle_total) {}
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
 
@@ -113,17 +124,19 @@ class alignas(64) Shard {
     PlaceStatus Take(const Ask& ask, Slot* place) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     Block* Release(const Slot& place) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-    // Leaves a retired slot for whoever holds the lock next. Threads: any, without the lock.
-    void Return(Slot& slot, SlotId id) noexcept;
+    // Leaves a retired slot to be freed later, by whoever drains the shard. Costs this thread its
+    // own cache line of the slot and one more, where freeing it here would take a dozen from the
+    // thread that works in this shard. Returns: how many wait now. Threads: any, without the lock.
+    uint32_t Return(Slot& slot, SlotId id) noexcept;
 
     // Whether slots were returned that nobody has freed yet. Threads: any.
     bool HasReturned() const noexcept {
-        return returned_.load(std::memory_order_relaxed) != kNoSlot;
+        return static_cast<SlotId>(returned_.load(std::memory_order_relaxed)) != kNoSlot;
     }
 
     // Takes all returned slots off the stack. Returns: the first; NextReturned leads to the others.
     SlotId TakeReturned() noexcept {
-        return returned_.exchange(kNoSlot, std::memory_order_acquire);
+        return static_cast<SlotId>(returned_.exchange(kNoSlot, std::memory_order_acquire));
     }
     static SlotId NextReturned(const Slot& slot) noexcept { return slot.offset.Count(); }
 
@@ -164,9 +177,8 @@ class alignas(64) Shard {
     // From this many bytes on, an allocation may be a new peak of the pool; see TypePool::NotePeak.
     int64_t peak_look ABSL_GUARDED_BY(mutex_) = 0;
 
-    // Whether the helper is at work here: whoever waits for it does not wait for another thread of
-    // the application. Threads: any.
-    std::atomic<bool> served = false;
+    // The thread that allocated here last; see TypePool::LockContended. Written under the lock.
+    std::atomic<uint64_t> allocator = 0;
 
     // Where the last blocks of this shard came from; see TypePool::PrefersOthers.
     uint32_t misses ABSL_GUARDED_BY(mutex_) = 0;
@@ -202,16 +214,20 @@ class alignas(64) Shard {
     Units LargestFree() const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     void PublishLargest() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-    mutable LightMutex mutex_;
-    Slot* free_ ABSL_GUARDED_BY(mutex_) = nullptr;
-    std::vector<std::unique_ptr<Arena>> arenas_ ABSL_GUARDED_BY(mutex_);  // a few at most
-    tessera_shard_counters& counters_;                                    // written under the lock
-    SlotTable& table_;
+    // With what lies before it: what threads read that free a slot of this shard. It is written
+    // when a block or another thread comes.
     TypePool& pool_;
-    BlockList idle_ ABSL_GUARDED_BY(mutex_);
+    tessera_shard_counters& counters_;  // written under the lock
+    SlotTable& table_;
+    std::vector<std::unique_ptr<Arena>> arenas_ ABSL_GUARDED_BY(mutex_);  // a few at most
     std::atomic<uint64_t>& idle_total_;
-    // On a line of its own: other threads write it.
-    alignas(64) std::atomic<SlotId> returned_ = kNoSlot;
+    // What changes with each slot.
+    alignas(64) mutable LightMutex mutex_;
+    Slot* free_ ABSL_GUARDED_BY(mutex_) = nullptr;
+    BlockList idle_ ABSL_GUARDED_BY(mutex_);
+    // The first returned slot, and above it how many there are. On a line of its own: other threads
+    // write it.
+    alignas(64) std::atomic<uint64_t> returned_ = kNoSlot;
 };
 
 }  // namespace tessera::pool

@@ -27,9 +27,10 @@ using channel::Subtract;
 constexpr uint32_t kContentionsPerShard = 16;
 
 // A shard that had no room for this many of its thread's last allocations gets a block, although
-// others have room: its thread would go on disturbing them.
-constexpr uint32_t kMissesPerGrowth = 32;
-constexpr uint64_t kMissWindow = 16 * kMissesPerGrowth;
+// others have room: its thread would go on disturbing them, and would have to ask them at the end
+// of each of these slots again.
+constexpr uint32_t kMissesPerGrowth = 4;
+constexpr uint64_t kMissWindow = 1024 * kMissesPerGrowth;
 
 // The application is growing if it fills a block in less than this, or by more than 16 MiB a
 // second: then the next one is made in advance.
@@ -45,6 +46,12 @@ constexpr uint64_t kLeastSpareMs = 1000;
 uint64_t SpareMs(uint64_t block_bytes) noexcept {
     return std::max(kLeastSpareMs, block_bytes / kGrowingBytesPerMs);
 }
+
+// So many slots that were left for others to free are freed without letting the lock go.
+constexpr uint32_t kFreesAtOnce = 16;
+
+// What threads left for others to free, and nobody did, is freed after this long.
+constexpr uint64_t kReturnedMs = 20;
 
 // How far a new peak may stay unnoticed in each of several shards. Bytes.
 constexpr int64_t kPeakSlack = 16 << 10;
@@ -102,6 +109,7 @@ TypePool::TypePool(uint32_t type_index, const PoolLimits& limits, SlotTable& tab
       limits_(limits),
       source_(source),
       table_(table),
+      collects_(limits.helped && limits.idle_bytes != 0),
       totals_(totals),
       first_(*this, table, line, idle_total_) {
     Store(line.type, uint64_t{type_index} + 1);
@@ -109,6 +117,7 @@ TypePool::TypePool(uint32_t type_index, const PoolLimits& limits, SlotTable& tab
 }
 
 TypePool::~TypePool() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    FreeAllReturned();
     // The blocks are counted as freed first, since the source must not be called under a lock.
     std::vector<std::unique_ptr<Growth>> growths;
     BlockList doomed;
@@ -146,61 +155,100 @@ TypePool::~TypePool() ABSL_NO_THREAD_SAFETY_ANALYSIS {
 
 // ---- threads that collide -----------------------------------------------------------------------
 
-// Frees what other threads left. Requires: the shard's lock is held.
+// Frees what other threads left in a shard. The lock is let go now and then: whoever works there
+// must not have to sleep for it.
 void TypePool::DrainReturned(Shard& shard,
                              BlockList& given_up) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     for (SlotId id = shard.TakeReturned(); id != kNoSlot;) {
-        Slot& slot = table_.At(id);
-        const SlotId next = Shard::NextReturned(slot);
-        if (Block* const emptied = shard.Free(slot, id); emptied != nullptr)
-            Emptied(shard, *emptied, given_up);
-        id = next;
+        shard.mutex().Lock();
+        for (uint32_t i = 0; i < kFreesAtOnce && id != kNoSlot; ++i) {
+            Slot& slot = table_.At(id);
+            const SlotId next = Shard::NextReturned(slot);
+            // It lies in the cache of the thread that left it.
+            if (next != kNoSlot) __builtin_prefetch(&table_.At(next), 1);
+            if (Block* const emptied = shard.Free(slot, id); emptied != nullptr)
+                Emptied(shard, *emptied, given_up);
+            id = next;
+        }
+        shard.mutex().Unlock();
     }
 }
 
-// Slots were returned while the lock was held. Whoever gets it next frees them.
-void TypePool::FreeReturned(Shard& shard) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+void TypePool::FreeReturned(Shard& shard) noexcept {
     BlockList given_up;
-    while (shard.HasReturned() && shard.mutex().TryLock()) {
-        DrainReturned(shard, given_up);
-        shard.mutex().Unlock();
+    DrainReturned(shard, given_up);
+    GiveBack(given_up);
+}
+
+void TypePool::FreeAllReturned() noexcept {
+    BlockList given_up;
+    for (uint32_t i = 0; i < ShardCount(); ++i) {
+        Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        if (shard.HasReturned()) DrainReturned(shard, given_up);
     }
     GiveBack(given_up);
+}
+
+// Leaves a slot to the thread that allocates in its shard. If that one does so no more, whoever
+// leaves the next slots frees them, and the helper the last ones.
+void TypePool::Return(Shard& shard, Slot& slot, SlotId id) noexcept {
+    const uint32_t waiting = shard.Return(slot, id);
+    if (waiting % kMostReturned == 0) {
+        FreeReturned(shard);
+    } else if (waiting == 1 && !returns_noted_.load(std::memory_order_relaxed) &&
+               !returns_noted_.exchange(true)) {
+        source_.WantService();
+    }
 }
 
 void TypePool::UnlockEmptied(Shard& shard, Block& block) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     BlockList given_up;
     Emptied(shard, block, given_up);
-    Unlock(shard);
+    shard.mutex().Unlock();
     GiveBack(given_up);
 }
 
-// Another thread holds the lock of this thread's home: look for a shard that is free, which becomes
-// its home; with all of them busy, make another.
+// Another thread holds the lock of this thread's home. If that is one which frees what it has from
+// here, or the helper, it will be gone soon: what is freed here does not come from here again. But
+// if it allocates here as well, and that happens often, this thread gets a home of its own.
 Shard& TypePool::LockContended(Shard& home) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    // The helper is no reason for another shard: it is here for a moment, and rarely.
-    if (home.served.load(std::memory_order_relaxed)) {
-        home.mutex().Lock();
-        return home;
+    Shard* chosen = &home;
+    if (home.allocator.load(std::memory_order_relaxed) != ThreadNumber() &&
+        contentions_.fetch_add(1, std::memory_order_relaxed) % kContentionsPerShard ==
+            kContentionsPerShard - 1) {
+        const uint32_t index = FindQuietShard(home);
+        chosen = shards_[index].load(std::memory_order_acquire);
+        if (chosen != &home)
+            HomeOfThread().store(static_cast<uint8_t>(index), std::memory_order_release);
     }
-    const uint32_t seen = contentions_.fetch_add(1, std::memory_order_relaxed) + 1;
-    if (seen % kContentionsPerShard == 0) AddShard();
-    const uint32_t count = ShardCount();
-    std::atomic<uint8_t>& mine = HomeOfThread();
-    const uint32_t first = mine.load(std::memory_order_relaxed);
-    for (uint32_t step = 1; step < count; ++step) {
-        const uint32_t index = (first + step) % count;
-        Shard& shard = *shards_[index].load(std::memory_order_acquire);
-        if (!shard.mutex().TryLock()) continue;
-        mine.store(static_cast<uint8_t>(index), std::memory_order_release);
-        return shard;
-    }
-    home.mutex().Lock();
-    return home;
+    chosen->mutex().Lock();
+    return *chosen;
 }
 
-void TypePool::AddShard() noexcept {
+// Returns: the number of a shard in which nobody has allocated since this was called last: an old
+// one, whose thread ended or does other things, or a new one. That of `home` if there may be no
+// more.
+uint32_t TypePool::FindQuietShard(const Shard& home) noexcept {
     MutexLock lock(mutex_);
+    uint32_t quiet = kMostShards;
+    uint32_t own = 0;
+    for (uint32_t i = 0; i < ShardCount(); ++i) {
+        const Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        const uint64_t seen = Load(shard.counters().allocations);
+        if (&shard == &home) {
+            own = i;
+        } else if (seen == allocations_seen_[i]) {
+            quiet = i;
+        }
+        allocations_seen_[i] = seen;
+    }
+    if (quiet != kMostShards) return quiet;
+    const uint32_t count = ShardCount();
+    AddShardLocked();
+    return ShardCount() > count ? count : own;
+}
+
+void TypePool::AddShardLocked() noexcept {
     const uint32_t count = ShardCount();
     if (count >= std::min(limits_.max_shards, kMostShards)) return;
     tessera_shard_counters* const line = source_.AddCounters(type_index_);
@@ -213,7 +261,10 @@ void TypePool::AddShard() noexcept {
 }
 
 void TypePool::AddShardInAdvance() noexcept {
-    AddShard();
+    {
+        MutexLock lock(mutex_);
+        AddShardLocked();
+    }
     for (uint32_t i = 0; i < kHomes; ++i)
         homes_[i].store(static_cast<uint8_t>(i % ShardCount()), std::memory_order_relaxed);
 }
@@ -238,10 +289,11 @@ PlaceStatus TypePool::TryShards(Shard& home, Placing& placing,
     for (uint32_t i = 0; i <= ShardCount() && status == PlaceStatus::kNoBlock; ++i) {
         Shard& shard = i == 0 ? home : *shards_[i - 1].load(std::memory_order_acquire);
         if (i > 0 && (!others || &shard == &home)) continue;
+        if (shard.HasReturned()) FreeReturned(shard);
         shard.mutex().Lock();
         status = placing.In(shard);
         if (status == PlaceStatus::kOk) NotePeak(shard);
-        Unlock(shard);
+        shard.mutex().Unlock();
     }
     return status;
 }
@@ -273,7 +325,7 @@ PlaceStatus TypePool::PlaceSlowly(Shard& home, Placing& placing) noexcept {
             if (waited && growth->last != BlockStatus::kOk &&
                 growth->refused_bytes <= SmallestBlockBytes(sizes_, placing.ask.fit.size.Bytes()))
                 return StatusOf(growth->last);
-            return Grow(*growth, home, placing);
+            return Grow(*growth, home, placing, /*alone=*/ShardCount() > 1 && !others);
         }
         while (growth->finished == seen)
             growth_finished_.Wait(mutex_);
@@ -320,10 +372,12 @@ TypePool::Growth* TypePool::GrowthOf(const ArenaKey& key) noexcept {
     return growths_.back().get();
 }
 
-uint64_t TypePool::LiveBytesOf(const ArenaKey& key) const noexcept {
+// Of one shard, or of all if `only` is null.
+uint64_t TypePool::LiveBytesOf(const ArenaKey& key, const Shard* only) const noexcept {
     uint64_t units = 0;
     for (uint32_t i = 0; i < ShardCount(); ++i) {
         const Shard& shard = *shards_[i].load(std::memory_order_acquire);
+        if (only != nullptr && only != &shard) continue;
         LightLock lock(shard.mutex());
         for (const auto& arena : shard.Arenas())
             if (arena->Key() == key) units += arena->LiveUnits();
@@ -331,7 +385,8 @@ uint64_t TypePool::LiveBytesOf(const ArenaKey& key) const noexcept {
     return units * kUnitBytes;
 }
 
-PlaceStatus TypePool::Grow(Growth& growth, Shard& home, Placing& placing) noexcept {
+// `alone`: the block is for this shard, which prefers not to take from others.
+PlaceStatus TypePool::Grow(Growth& growth, Shard& home, Placing& placing, bool alone) noexcept {
     const uint64_t need = placing.ask.fit.size.Bytes();
     const uint64_t smallest = SmallestBlockBytes(sizes_, need);
     // From here to the lock's return other threads wait for `finished` to change, whatever happens.
@@ -347,7 +402,7 @@ PlaceStatus TypePool::Grow(Growth& growth, Shard& home, Placing& placing) noexce
     // Host memory before driver memory: what fails early need not be given back.
     if (!made_before) block.reset(new (std::nothrow) Block);
     PlaceStatus status = block != nullptr ? PlaceStatus::kOk : PlaceStatus::kNoHostMemory;
-    const uint64_t live = LiveBytesOf(growth.key);
+    const uint64_t live = LiveBytesOf(growth.key, alone ? &home : nullptr);
     if (status == PlaceStatus::kOk && !made_before) {
         const uint64_t wish = NextBlockBytes(sizes_, limits_.growth_share, live, need);
         attempt = TryCreate(growth.key, std::max(std::min(wish, ceiling), smallest), smallest);
@@ -411,7 +466,7 @@ PlaceStatus TypePool::Admit(Shard& home, std::unique_ptr<Block>& block,
     } else {
         given_up.Add(*block.release());
     }
-    Unlock(home);
+    home.mutex().Unlock();
     Destroy(given_up);
     return status;
 }
@@ -468,7 +523,7 @@ PlaceStatus TypePool::Move(Slot& slot,
     old_shard.mutex().Lock();
     if (Block* const emptied = old_shard.Release(slot); emptied != nullptr)
         Emptied(old_shard, *emptied, given_up);
-    Unlock(old_shard);
+    old_shard.mutex().Unlock();
     slot.CopyPlace(place);
     {
         MutexLock lock(mutex_);
@@ -556,6 +611,7 @@ void TypePool::DropBlock(Block& block) noexcept {
 }
 
 uint64_t TypePool::ReleaseEmptyBlocks() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    FreeAllReturned();
     BlockList given_up;
     for (uint32_t i = 0; i < ShardCount(); ++i) {
         Shard& shard = *shards_[i].load(std::memory_order_acquire);
@@ -564,7 +620,7 @@ uint64_t TypePool::ReleaseEmptyBlocks() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS 
             shard.RemoveBlock(*block);
             given_up.Add(*block);
         }
-        Unlock(shard);
+        shard.mutex().Unlock();
     }
     {
         MutexLock lock(mutex_);
@@ -588,6 +644,17 @@ uint64_t TypePool::ReleaseEmptyBlocks() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS 
 
 uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     uint64_t next = kNever;
+    if (returns_noted_.load()) {
+        if (returns_due_ms_ == 0) returns_due_ms_ = now_ms + kReturnedMs;
+        if (now_ms >= returns_due_ms_) {
+            // In this order: what is left from here on is noted anew.
+            returns_due_ms_ = 0;
+            returns_noted_.store(false);
+            FreeAllReturned();
+        } else {
+            next = returns_due_ms_;
+        }
+    }
     BlockList given_up;
     TakeDoomed(given_up);
     for (size_t i = 0;; ++i) {
@@ -625,7 +692,6 @@ uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALY
     }
     for (uint32_t i = 0; limits_.idle_ms != 0 && i < ShardCount(); ++i) {
         Shard& shard = *shards_[i].load(std::memory_order_acquire);
-        shard.served.store(true, std::memory_order_relaxed);
         shard.mutex().Lock();
         for (Block* block = shard.Idle().Oldest(); block != nullptr;) {
             Block* const newer = block->newer;
@@ -638,8 +704,7 @@ uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALY
             }
             block = newer;
         }
-        Unlock(shard);
-        shard.served.store(false, std::memory_order_relaxed);
+        shard.mutex().Unlock();
     }
     Destroy(given_up);
     return next;
@@ -739,7 +804,8 @@ tessera_type_totals TypePool::Totals() const noexcept {
     return totals;
 }
 
-Occupancy TypePool::GetOccupancy() const noexcept {
+Occupancy TypePool::GetOccupancy() noexcept {
+    FreeAllReturned();
     const tessera_type_totals totals = Totals();
     return {.app_live_bytes = totals.app.live_bytes,
             .unused_block_bytes = totals.pooled.free_bytes};

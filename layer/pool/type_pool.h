@@ -111,13 +111,20 @@ class TypePool {
     uint64_t Service(uint64_t now_ms) noexcept;
     static constexpr uint64_t kNever = ~uint64_t{0};
 
+    // Frees what threads left for others to free, so that counters and blocks say what the
+    // application knows.
+    void FreeAllReturned() noexcept;
+
     // Takes and releases every lock under which names are published; see SlotTable::AdmitForeign.
     void Fence() noexcept;
+
+    // How many slots this thread's shard has handed out: dice for sampling that cost no write.
+    uint64_t Ticks() const noexcept { return channel::Load(HomeShard().counters().allocations); }
 
     // All that the pool counted so far. At rest it is exact.
     tessera_type_totals Totals() const noexcept;
 
-    Occupancy GetOccupancy() const noexcept;
+    Occupancy GetOccupancy() noexcept;
 
     // Makes another shard before threads were seen to wait, and spreads the threads over all there
     // are; does nothing at the most that there may be. Requires: nobody uses the pool yet.
@@ -135,6 +142,11 @@ class TypePool {
 
  private:
     static constexpr uint32_t kMostShards = 16;
+
+    // A thread looks for what others left in its shard once in so many allocations. If it does so
+    // no more, so many slots come together before a thread that leaves another one frees them.
+    static constexpr uint32_t kAllocationsPerLook = 16;
+    static constexpr uint32_t kMostReturned = 512;
 
     // Who makes a block for a key, and how the last attempt ended.
     struct Growth {
@@ -173,24 +185,25 @@ class TypePool {
     Shard& HomeShard() const noexcept;
     Shard& LockHome() noexcept;
     Shard& LockContended(Shard& home) noexcept;
-    void Unlock(Shard& shard) noexcept;
     void UnlockEmptied(Shard& shard, Block& block) noexcept;
+    void Return(Shard& shard, Slot& slot, SlotId id) noexcept;
     void FreeReturned(Shard& shard) noexcept;
     void DrainReturned(Shard& shard, BlockList& given_up) noexcept;
-    void AddShard() noexcept;
+    uint32_t FindQuietShard(const Shard& home) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
+    void AddShardLocked() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     bool PrefersOthers(Shard& home) noexcept;
 
     PlaceStatus AllocateSlowly(Shard& home, const Ask& ask, SlotRef* out) noexcept;
     PlaceStatus PlaceSlowly(Shard& home, Placing& placing) noexcept;
     PlaceStatus TryShards(Shard& home, Placing& placing, bool others) noexcept;
-    PlaceStatus Grow(Growth& growth, Shard& home, Placing& placing) noexcept
+    PlaceStatus Grow(Growth& growth, Shard& home, Placing& placing, bool alone) noexcept
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     PlaceStatus Admit(Shard& home, std::unique_ptr<Block>& block, Placing& placing) noexcept
         ABSL_LOCKS_EXCLUDED(mutex_);
     Attempt TryCreate(const ArenaKey& key, uint64_t wish_bytes, uint64_t smallest_bytes) noexcept
         ABSL_LOCKS_EXCLUDED(mutex_);
     Growth* GrowthOf(const ArenaKey& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-    uint64_t LiveBytesOf(const ArenaKey& key) const noexcept;
+    uint64_t LiveBytesOf(const ArenaKey& key, const Shard* only) const noexcept;
 
     void Emptied(Shard& shard, Block& block, BlockList& given_up) noexcept;
     void TrimIdle(Shard& shard, Block& block, BlockList& given_up) noexcept;
@@ -211,16 +224,22 @@ class TypePool {
 
     std::atomic<uint32_t> shard_count_ = 1;
     std::atomic<Shard*> shards_[kMostShards] = {};
+    // Whether slots may wait to be freed: there is a helper that looks for them, and blocks need
+    // not go at once.
+    const bool collects_;
+    std::atomic<bool> returns_noted_ = false;  // the helper knows that slots wait
+    uint64_t returns_due_ms_ = 0;              // when it will free them; the helper's
     std::atomic<uint32_t> contentions_ = 0;
     std::atomic<uint64_t> idle_total_ = 0;  // bytes of empty blocks in all shards
 
     // Which shard a thread goes to, by a hash of the thread. Written when threads collide.
-    static constexpr uint32_t kHomes = 256;
+    static constexpr uint32_t kHomes = 1024;
     mutable std::atomic<uint8_t> homes_[kHomes] = {};
 
     mutable Mutex mutex_;
     CondVar growth_finished_;
     tessera_type_totals& totals_ ABSL_GUARDED_BY(mutex_);
+    uint64_t allocations_seen_[kMostShards] ABSL_GUARDED_BY(mutex_) = {};
     std::vector<std::unique_ptr<Growth>> growths_ ABSL_GUARDED_BY(mutex_);  // a few at most
     BlockList doomed_ ABSL_GUARDED_BY(mutex_);               // in no shard any more: for the helper
     uint64_t destroying_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // on their way to the source
@@ -228,14 +247,6 @@ class TypePool {
 
     Shard first_;
 };
-
-// Lets the lock go, and takes care of what was returned while it was held: whoever could not get
-// the lock relies on that.
-inline void TypePool::Unlock(Shard& shard) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    shard.mutex().Unlock();
-    if (shard.HasReturned()) [[unlikely]]
-        FreeReturned(shard);
-}
 
 inline Shard& TypePool::HomeShard() const noexcept {
     // One shard, as in nearly every application: there is nothing to choose.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counts and times one call: as the application made it (AppCall, PooledTimer), or as the layer
+// Counts and times one call: as the application made it (AppCall), or as the layer
 // made it down the chain (DriverCall).
 //
 // A clock is read twice for a duration, at 20 ns each: more than most of the layer's own calls
@@ -48,13 +48,6 @@ class AppCall : public CallTimer {
         tessera_call_totals& call = device.call(which);
         return channel::CountCall(call) % kSampleInterval == 0 ? &call : nullptr;
     }
-};
-
-// A call that a pool serves, and counts in lines that no other thread writes. Its turn has come
-// when Device::IsSampled says so.
-class PooledTimer : public CallTimer {
- public:
-    PooledTimer(Device& device, tessera_call which) noexcept : CallTimer(&device.call(which)) {}
 };
 
 // A call that the layer makes down the chain: always timed.

@@ -289,8 +289,12 @@ void Device::InitPools() noexcept {
 }
 
 tessera_shard_counters* Device::AddCounters(uint32_t) noexcept {
-    const uint32_t line = counter_lines_.fetch_add(1, std::memory_order_relaxed);
-    return line < TESSERA_MAX_SHARDS ? &record_->shards[line] : nullptr;
+    const uint32_t number = counter_lines_.fetch_add(1, std::memory_order_relaxed);
+    if (number >= TESSERA_MAX_SHARDS) return nullptr;
+    // Every other line first: processors fetch lines in pairs, and each is written by another
+    // thread.
+    constexpr uint32_t kHalf = TESSERA_MAX_SHARDS / 2;
+    return &record_->shards[number < kHalf ? number * 2 : (number - kHalf) * 2 + 1];
 }
 
 void Device::WantService() noexcept {
@@ -311,8 +315,10 @@ uint64_t Device::Service(uint64_t now_ms) noexcept {
 
 void Device::ReportLeaks() noexcept {
     uint64_t leaked = 0;
-    for (uint32_t type = 0; type < memory_.memoryTypeCount; ++type)
+    for (uint32_t type = 0; type < memory_.memoryTypeCount; ++type) {
+        pools_[type]->FreeAllReturned();
         leaked += pools_[type]->Totals().app.live;
+    }
     if (leaked == 0) return;
     CountMisuse(TESSERA_MISUSE_leaked, leaked);
     TESSERA_LOG(kWarning,

@@ -37,6 +37,9 @@ namespace tessera {
 
 // Of the application's calls that stay in the layer one in this many is timed.
 inline constexpr uint32_t kSampleInterval = 64;
+// And of those of several threads at once one in this many: they would wait for each other to write
+// down what they measured.
+inline constexpr uint32_t kSampleIntervalOfMany = 1024;
 
 class Device final : public pool::BlockSource {
  public:
@@ -101,14 +104,16 @@ class Device final : public pool::BlockSource {
         return type < VK_MAX_MEMORY_TYPES && bytes - 1 < plain_limit_[type];
     }
 
-    // Which calls that a pool serves are timed: one in kSampleInterval, and no thread should have
-    // to write what others read to find out. A slot's name decides, which differs from one use of
-    // the slot to the next and from slot to slot: that of the slot to be freed, or that of the slot
-    // which an allocation got, for the allocation after it.
-    static bool IsSampled(uint64_t name) noexcept {
-        return (SlotTable::IdIn(name) + SlotTable::GenerationIn(name)) % kSampleInterval == 0;
+    // Whether a call of a pool is timed. `dice`: any number that is another at each call.
+    static bool IsSampled(uint64_t dice, const pool::TypePool& pool) noexcept {
+        return dice % kSampleInterval == 0 &&
+               (pool.ShardCount() == 1 || dice % kSampleIntervalOfMany == 0);
     }
-    std::atomic<bool> times_next_allocation = true;
+    // Such a number for the end of a slot: a name differs from one use of the slot to the next and
+    // from slot to slot, so that no thread has to write what others read.
+    static uint64_t DiceOf(uint64_t name) noexcept {
+        return uint64_t{SlotTable::IdIn(name)} + SlotTable::GenerationIn(name);
+    }
 
     // Asks the driver, once per device, what its resources require. Call before the first Place().
     // Several first callers may each ask; the answers are the same. Returns: false if the driver

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "layer/base/checked.h"
+#include "layer/base/clock.h"
 #include "layer/base/log.h"
 #include "layer/vk/call_scope.h"
 #include "layer/vk/classify.h"
@@ -64,16 +65,18 @@ inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& i
     request.alignment_bytes = rule.alignment_bytes;
     request.key = key.With(rule.kind);
 
-    pool::SlotRef slot;
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
+    const bool timed = Device::IsSampled(pool.Ticks(), pool);
+    const uint64_t start_ns = timed ? NowNs() : 0;
+    pool::SlotRef slot;
     pool::PlaceStatus status = pool.Allocate(request, &slot);
     if (status != pool::PlaceStatus::kOk) [[unlikely]] {
         status = AllocateAgain(device, pool, request, status, &slot);
         if (status != pool::PlaceStatus::kOk) return ReasonOf(status);
     }
     device.ClearReused(*slot.slot);
-    if (Device::IsSampled(slot.name)) [[unlikely]]
-        device.times_next_allocation.store(true, std::memory_order_relaxed);
+    if (timed) [[unlikely]]
+        channel::CountDuration(device.call(TESSERA_CALL_vkAllocateMemory), NowNs() - start_ns);
     *memory = MakeHandle(slot.name);
     return TESSERA_REASON_none;
 }
@@ -282,27 +285,13 @@ inline VkResult AllocateHere(Device& device, const VkMemoryAllocateInfo& info,
     return AllocateUnpooled(device, info, allocator, reason, memory);
 }
 
-[[gnu::noinline]] VkResult AllocateTimed(Device& device, const VkMemoryAllocateInfo& info,
-                                         const VkAllocationCallbacks* allocator,
-                                         VkDeviceMemory* memory) noexcept {
-    device.times_next_allocation.store(false, std::memory_order_relaxed);
-    PooledTimer timer(device, TESSERA_CALL_vkAllocateMemory);
-    const VkResult result = AllocateHere(device, info, allocator, memory);
-    // What went down was timed there.
-    if (result != VK_SUCCESS || device.Find(*memory).kind != SlotTable::Kind::kLive) timer.Stop();
-    return result;
-}
-
 // Spec: vkAllocateMemory. Transparent when: the result and the memory's properties are those of
 // the exact request. Down-calls: vkAllocateMemory, for a block or for the request itself.
 VKAPI_ATTR VkResult VKAPI_CALL AllocateMemory(VkDevice device,
                                               const VkMemoryAllocateInfo* pAllocateInfo,
                                               const VkAllocationCallbacks* pAllocator,
                                               VkDeviceMemory* pMemory) noexcept {
-    Device& d = DeviceOf(device);
-    if (d.times_next_allocation.load(std::memory_order_relaxed) && d.InOwnProcess()) [[unlikely]]
-        return AllocateTimed(d, *pAllocateInfo, pAllocator, pMemory);
-    return AllocateHere(d, *pAllocateInfo, pAllocator, pMemory);
+    return AllocateHere(DeviceOf(device), *pAllocateInfo, pAllocator, pMemory);
 }
 
 void FreeBelow(Device& device, VkDeviceMemory memory,
@@ -345,7 +334,9 @@ inline void FreeSlot(Device& device, Slot& slot, uint64_t name) noexcept {
 }
 
 [[gnu::noinline]] void FreeTimed(Device& device, Slot& slot, uint64_t name) noexcept {
-    const PooledTimer timer(device, TESSERA_CALL_vkFreeMemory);
+    const bool timed = device.InOwnProcess() &&
+                       Device::IsSampled(Device::DiceOf(name), device.PoolOf(slot.TypeIndex()));
+    const CallTimer timer(timed ? &device.call(TESSERA_CALL_vkFreeMemory) : nullptr);
     FreeSlot(device, slot, name);
 }
 
@@ -367,7 +358,7 @@ VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
     const SlotTable::Found found = d.Find(memory);
     if (found.kind != SlotTable::Kind::kLive) [[unlikely]]
         return FreeUnpooled(d, memory, found.kind, pAllocator);
-    if (Device::IsSampled(HandleValue(memory)) && d.InOwnProcess()) [[unlikely]]
+    if (Device::DiceOf(HandleValue(memory)) % kSampleInterval == 0) [[unlikely]]
         return FreeTimed(d, *found.slot, HandleValue(memory));
     FreeSlot(d, *found.slot, HandleValue(memory));
 }
