@@ -98,8 +98,10 @@ inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& i
     // There is nobody to keep apart from.
     request.key = key.With(pool::Kind::kAny);
 
-    pool::SlotRef slot;
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
+    const bool timed = Device::IsSampled(pool.Ticks(), pool);
+    const uint64_t start_ns = timed ? NowNs() : 0;
+    pool::SlotRef slot;
     pool::PlaceStatus status = pool.AllocateSolo(request, &slot);
     if (status != pool::PlaceStatus::kOk && status != pool::PlaceStatus::kNoHostMemory &&
         device.ReleaseEmptyBlocks() != 0) {
@@ -108,8 +110,8 @@ inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& i
     if (status != pool::PlaceStatus::kOk) return ReasonOf(status);
     device.RestorePriority(*slot.slot);
     device.ClearReused(*slot.slot);
-    if (Device::IsSampled(slot.name))
-        device.times_next_allocation.store(true, std::memory_order_relaxed);
+    if (timed)
+        channel::CountDuration(device.call(TESSERA_CALL_vkAllocateMemory), NowNs() - start_ns);
     *memory = MakeHandle(slot.name);
     return TESSERA_REASON_none;
 }
