@@ -61,9 +61,7 @@ using channel::Subtract;
     if (status != PlaceStatus::kOk) [[unlikely]]
         return status;
     free_ = next;
-    // Not written for nothing: others read it.
-    if (const uint64_t me = ThreadNumber(); allocator.load(std::memory_order_relaxed) != me)
-        allocator.store(me, std::memory_order_relaxed);
+    NoteAllocator();
     {
         tessera_shard_counters& counters = counters_;
         SequencedWrite write(counters.sequence);

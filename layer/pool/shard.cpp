@@ -74,6 +74,7 @@ PlaceStatus Shard::AllocateSolo(const Ask& ask, SlotRef* out) noexcept {
     Slot& slot = *free_;
     const SlotId id = slot.ref;
     free_ = slot.next_free;
+    NoteAllocator();
     RemoveIdle(*block);
     block->arena->TakeFront(*block, ask.fit.size, slot);
     slot.slack_bytes = static_cast<uint32_t>(slot.size.Bytes() - ask.requested_bytes);

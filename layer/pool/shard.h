@@ -179,6 +179,12 @@ class alignas(128) Shard {
 
     // The thread that allocated here last; see TypePool::LockContended. Written under the lock.
     std::atomic<uint64_t> allocator = 0;
+    void NoteAllocator() noexcept {
+        // Not written for nothing: others read it.
+        const uint64_t me = ThreadNumber();
+        if (allocator.load(std::memory_order_relaxed) != me)
+            allocator.store(me, std::memory_order_relaxed);
+    }
 
     // Where the last blocks of this shard came from; see TypePool::PrefersOthers.
     uint32_t misses ABSL_GUARDED_BY(mutex_) = 0;

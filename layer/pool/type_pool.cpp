@@ -811,17 +811,26 @@ Occupancy TypePool::GetOccupancy() noexcept {
             .unused_block_bytes = totals.pooled.free_bytes};
 }
 
-bool TypePool::CheckInvariants() const noexcept {
-    uint64_t idle_bytes = 0;
+bool TypePool::CheckShards() const noexcept {
     for (uint32_t i = 0; i < ShardCount(); ++i) {
         const Shard& shard = *shards_[i].load(std::memory_order_acquire);
         LightLock lock(shard.mutex());
         if (!shard.CheckInvariants()) return false;
-        idle_bytes += shard.Idle().Bytes();
     }
-    // Only at rest, since the shards were looked at one after the other.
-    return ShardCount() > 1 || (idle_bytes == idle_total_.load() &&
-                                idle_bytes <= limits_.idle_bytes && CheckTotals(Totals()));
+    return true;
+}
+
+bool TypePool::CheckInvariants() const noexcept {
+    if (!CheckShards()) return false;
+    // A peak is exact in a single shard only.
+    if (ShardCount() > 1) return true;
+    uint64_t idle_bytes = 0;
+    {
+        LightLock lock(first_.mutex());
+        idle_bytes = first_.Idle().Bytes();
+    }
+    return idle_bytes == idle_total_.load() && idle_bytes <= limits_.idle_bytes &&
+           CheckTotals(Totals());
 }
 
 // The equations of the channel's header, on the totals alone.

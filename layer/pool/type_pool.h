@@ -137,7 +137,10 @@ class TypePool {
 
     uint32_t ShardCount() const noexcept { return shard_count_.load(std::memory_order_acquire); }
 
-    // For tests and debug builds: walks everything (O(n)) and compares it with the counters.
+    // For tests and debug builds: walks everything (O(n)) and compares it with the counters. The
+    // first looks at each shard by itself; the second also at the whole. Requires, of that: nobody
+    // else uses the pool meanwhile.
+    bool CheckShards() const noexcept;
     bool CheckInvariants() const noexcept;
 
  private:

@@ -108,6 +108,10 @@ def main():
     if complaints:
         raise table.TableError("\n".join(complaints) + f"\nLet {options.table} follow the layer.")
     names = "".join(f'    "{mutant.name}",\n' for mutant in mutants)
+    # What an earlier table touched would go on to hide the real files.
+    for stale in (options.out / "layer").rglob("*.*"):
+        if stale.relative_to(options.out).as_posix() not in by_file:
+            stale.unlink()
     (options.out / "mutant_names.inc").write_text(names, encoding="utf-8")
 
 

@@ -77,7 +77,7 @@ class Worker {
             } else {
                 pool_.ReleaseEmptyBlocks();
             }
-            if (i % 4096 == 0) faults += !pool_.CheckInvariants();
+            if (i % 4096 == 0) faults += !pool_.CheckShards();
         }
         while (!held_.empty())
             Free();

@@ -18,50 +18,156 @@
 namespace tessera::pool {
 namespace {
 
+// Slots that are freed by a thread which does not allocate in their shard.
 class PoolReturnsTest : public PoolTest {
  protected:
-    // Frees while another is at work in the shard.
-    void FreeWhileBusy(const std::vector<Held>& all) {
-        const LightLock busy(all.front().ref.slot->block->shard->mutex());
-        for (const Held& held : all)
-            FreeQuick(held);
+    static constexpr uint32_t kAllocationsPerLook = 16;
+    static constexpr int kMostReturned = 512;
+    static constexpr uint64_t kReturnedMs = 20;
+
+    void OpenHelped(uint64_t idle_bytes = 4 * kMi, bool helped = true) {
+        OpenAs({.min_block_bytes = kMi,
+                .max_block_bytes = 16 * kMi,
+                .idle_bytes = idle_bytes,
+                .growth_share = 1,
+                .helped = helped});
+    }
+
+    void FreeElsewhere(const std::vector<Held>& all) {
+        std::thread([this, &all] {
+            for (const Held& held : all)
+                FreeQuick(held);
+        }).join();
+    }
+
+    // Allocates as often as it takes this thread to look for what others left.
+    std::vector<Held> AllocateUntilALook() {
+        std::vector<Held> slots;
+        do {
+            slots.push_back(Allocate(256));
+        } while (Totals().app.allocations % kAllocationsPerLook != 0);
+        return slots;
     }
 };
 
-TEST_F(PoolReturnsTest, WhatWasFreedWhileTheShardWasBusyIsFreedByTheNextWhoUsesIt) {
+TEST_F(PoolReturnsTest, TheThreadThatAllocatesThereFreesThem) {
+    OpenHelped();
     const Held first = Allocate(1000);
     const Held second = Allocate(1000);
-    FreeWhileBusy({first});
+    FreeElsewhere({first});
     EXPECT_EQ(Totals().pooled.live, 2u) << "nobody was there to do it yet";
-    const Held third = Allocate(1000);
-    EXPECT_EQ(Totals().pooled.live, 2u);
+    const std::vector<Held> more = AllocateUntilALook();
+    EXPECT_EQ(Totals().pooled.live, 1 + more.size());
     EXPECT_EQ(Totals().app.frees, 1u);
-    const Held fourth = Allocate(1000);
-    EXPECT_EQ(fourth.placement.offset_bytes, first.placement.offset_bytes);
-    Free({second, third, fourth});
+    const Held next = Allocate(1000);
+    EXPECT_EQ(next.placement.offset_bytes, first.placement.offset_bytes);
+    Free({second, next});
+    Free(more);
 }
 
-TEST_F(PoolReturnsTest, AllThatWereFreedWhileTheShardWasBusyAreFreed) {
+TEST_F(PoolReturnsTest, AllOfThemAreFreed) {
+    OpenHelped();
     std::vector<Held> slots;
-    for (int i = 0; i < 5; ++i)
+    for (int i = 0; i < 40; ++i)
         slots.push_back(Allocate(1000));
-    FreeWhileBusy(slots);
-    const Held next = Allocate(1000);
-    EXPECT_EQ(Totals().pooled.live, 1u);
-    EXPECT_EQ(Totals().app.frees, 5u);
-    Free(next);
+    FreeElsewhere(slots);
+    EXPECT_EQ(Totals().pooled.live, 40u);
+    pool_->FreeAllReturned();
+    EXPECT_EQ(Totals().pooled.live, 0u);
+    EXPECT_EQ(Totals().app.frees, 40u);
+    EXPECT_TRUE(pool_->CheckInvariants());
 }
 
 TEST_F(PoolReturnsTest, ABlockThatEmptiesThatWayGoesBackToTheDriver) {
+    OpenHelped(256 * kKi);
     const Held keeps = Allocate(1000);
-    const Held linear = Allocate(AskFor(1000, 256, {.kind = Kind::kLinear}));
-    ASSERT_NE(linear.placement.handle, keeps.placement.handle);
-    FreeWhileBusy({linear});
-    EXPECT_EQ(source_.live.size(), 2u);
-    const Held next = Allocate(1000);
-    EXPECT_EQ(source_.live.count(linear.placement.handle), 0u);
-    EXPECT_EQ(source_.live.size(), 1u);
-    Free({keeps, next});
+    const Held large = Allocate(4 * kMi);
+    ASSERT_NE(large.placement.handle, keeps.placement.handle);
+    FreeElsewhere({large});
+    EXPECT_EQ(source_.live.count(large.placement.handle), 1u);
+    const std::vector<Held> more = AllocateUntilALook();
+    pool_->Service(source_.now_ms);
+    EXPECT_EQ(source_.live.count(large.placement.handle), 0u);
+    Free(more);
+    Free(keeps);
+}
+
+TEST_F(PoolReturnsTest, TheHelperFreesWhatNobodyElseDid) {
+    OpenHelped();
+    const Held slot = Allocate(1000);
+    FreeElsewhere({slot});
+    EXPECT_EQ(source_.service_wanted.exchange(0), 1u);
+    EXPECT_LE(pool_->Service(100), 100 + kReturnedMs);
+    EXPECT_EQ(Totals().pooled.live, 1u) << "the thread that allocates may still come";
+    pool_->Service(100 + kReturnedMs);
+    EXPECT_EQ(Totals().pooled.live, 0u);
+    // And again.
+    const Held other = Allocate(1000);
+    FreeElsewhere({other});
+    EXPECT_EQ(source_.service_wanted.exchange(0), 1u);
+    pool_->Service(200);
+    pool_->Service(200 + kReturnedMs);
+    EXPECT_EQ(Totals().pooled.live, 0u);
+}
+
+TEST_F(PoolReturnsTest, WhoLeavesManyFreesThem) {
+    OpenHelped();
+    std::vector<Held> slots;
+    for (int i = 0; i < kMostReturned; ++i)
+        slots.push_back(Allocate(256));
+    const Held last = slots.back();
+    slots.pop_back();
+    FreeElsewhere(slots);
+    EXPECT_EQ(Totals().app.frees, 0u);
+    FreeElsewhere({last});
+    EXPECT_EQ(Totals().app.frees, static_cast<uint64_t>(kMostReturned));
+}
+
+TEST_F(PoolReturnsTest, RoomThatWasLeftIsUsedBeforeABlockIsMade) {
+    OpenHelped();
+    const Held half = Allocate(kMi / 2);
+    const Held rest = Allocate(kMi / 2);
+    ASSERT_EQ(source_.asked.size(), 1u);
+    FreeElsewhere({rest});
+    const Held again = Allocate(kMi / 2);
+    EXPECT_EQ(source_.asked.size(), 1u);
+    EXPECT_EQ(again.placement.offset_bytes, rest.placement.offset_bytes);
+    Free({half, again});
+}
+
+TEST_F(PoolReturnsTest, WhoeverNeedsTheMemoryGetsIt) {
+    OpenHelped();
+    const Held slot = Allocate(1000);
+    FreeElsewhere({slot});
+    EXPECT_EQ(pool_->ReleaseEmptyBlocks(), kMi);
+    EXPECT_TRUE(source_.live.empty());
+}
+
+TEST_F(PoolReturnsTest, TheBudgetCountsThemAsFree) {
+    OpenHelped();
+    const Held slot = Allocate(1000);
+    FreeElsewhere({slot});
+    EXPECT_EQ(pool_->GetOccupancy().unused_block_bytes, kMi);
+}
+
+TEST_F(PoolReturnsTest, WithoutAHelperOrAnAllowanceNothingIsLeft) {
+    for (const bool helped : {false, true}) {
+        OpenHelped(helped ? 0 : 4 * kMi, helped);
+        const Held slot = Allocate(1000);
+        FreeElsewhere({slot});
+        EXPECT_EQ(Totals().pooled.live, 0u);
+        pool_.reset();
+        Forget();
+    }
+}
+
+TEST_F(PoolReturnsTest, TheLastOnesGoWithThePool) {
+    OpenHelped();
+    const Held slot = Allocate(1000);
+    FreeElsewhere({slot});
+    pool_.reset();
+    EXPECT_EQ(Totals().pooled.live, 0u);
+    EXPECT_TRUE(source_.live.empty());
 }
 
 class PoolNamesTest : public PoolTest {
