@@ -3,8 +3,8 @@
 # Each suite runs at length as users have the layer, and once more, in short, with each of these
 # (label `variant`). What a test sets itself wins.
 set(TESSERA_VARIANTS engine_on engine_off)
-set(TESSERA_VARIANT_engine_on TESSERA_HELPER=on TESSERA_SHARDS=eager)
-set(TESSERA_VARIANT_engine_off TESSERA_HELPER=off TESSERA_SHARDS=off)
+set(TESSERA_VARIANT_engine_on TESSERA_HELPER=on TESSERA_SHARDS=eager TESSERA_RECYCLE=on)
+set(TESSERA_VARIANT_engine_off TESSERA_HELPER=off TESSERA_SHARDS=off TESSERA_RECYCLE=off)
 
 # add_variants(NAME COMMAND PROGRAM [ARGUMENT...] [SETTINGS NAME=VALUE...] [PROPERTIES NAME VALUE...])
 # Adds VARIANT.NAME for each variant. SETTINGS are added to each variant's own, and win.

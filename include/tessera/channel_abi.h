@@ -272,8 +272,8 @@ struct tessera_device_record {
     uint64_t driver_version; /* VkPhysicalDeviceProperties::driverVersion */
     uint64_t vendor_id;
     uint64_t device_id;
-    uint64_t
-        sample_interval; /* of pooled calls one in this many is timed; driver calls always are */
+    uint64_t sample_interval; /* one in this many of the application's calls is timed, or fewer;
+                               * driver calls always are, but for quick ones */
     uint64_t retired_devices; /* record 0: how many devices are summed here */
     uint64_t heap_count;
     uint64_t type_count;

@@ -18,8 +18,17 @@
 #include "layer/base/mutex.h"
 #include "layer/vk/device.h"
 
+// Of the C++ ABI: what std::atexit is made of, and the mark of this library.
+extern "C" int __cxa_atexit(void (*)(void*), void*, void*) noexcept;
+extern "C" __attribute__((visibility("hidden"))) void* __dso_handle;
+
 namespace tessera {
 namespace {
+
+// As std::atexit: also called when the library goes. ThreadSanitizer's forgets whose handler it is.
+int AtExit(void (*handler)(void*) noexcept) noexcept {
+    return __cxa_atexit(handler, nullptr, &__dso_handle);
+}
 
 struct Worker {
     pthread_t thread = {};
@@ -113,7 +122,7 @@ void StopWorker(Worker* stopped) noexcept ABSL_LOCKS_EXCLUDED(helper_mutex) {
     delete stopped;
 }
 
-void StopAtExit() noexcept {
+void StopAtExit(void*) noexcept {
     Worker* stopped = nullptr;
     {
         MutexLock lock(helper_mutex);
@@ -138,7 +147,7 @@ void StopAtExit() noexcept {
 // the layer has registered before.
 // Returns: whether the helper ends before the process does.
 bool HandleExit() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
-    if (exit_handlers < kMostExitHandlers && std::atexit(StopAtExit) == 0) ++exit_handlers;
+    if (exit_handlers < kMostExitHandlers && AtExit(StopAtExit) == 0) ++exit_handlers;
     return exit_handlers != 0;
 }
 

@@ -199,6 +199,7 @@ void CheckRanges(const Settings& settings) {
             "a setting is none of its choices");
     Require(settings.max_block_bytes == 0 || settings.max_block_bytes >= 64 * kKiB,
             "max_block_bytes is out of range");
+    Require(settings.idle_ms <= 86'400'000, "idle_ms is out of range");
     Require(settings.log_file.back() == '\0', "log_file has no end");
     Require(!settings.elevated, "this process is taken for an elevated one");
 }

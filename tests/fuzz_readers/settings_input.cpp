@@ -11,9 +11,9 @@
 namespace tessera::fuzz_readers {
 namespace {
 
-const char* const kKeys[] = {"mode",       "channel", "idle_bytes", "max_block_bytes",
-                             "page_align", "strict",  "zero",       "log_level",
-                             "log_file",   "helper",  "shards"};
+const char* const kKeys[] = {"mode",   "channel", "idle_bytes", "max_block_bytes", "page_align",
+                             "strict", "zero",    "log_level",  "log_file",        "helper",
+                             "shards", "idle_ms", "recycle"};
 const char* const kValues[] = {
     "pool",
     "off",
@@ -103,11 +103,13 @@ std::string MakeGoodValue(Choices& choices, std::string_view key) {
     const char* const switches[] = {"on", "off", "TRUE", "false", "1", "0"};
     const char* const sizes[] = {"0", "65536", "64MiB", "1 gib", "65537", "18446744073709551615"};
     const char* const shards[] = {"on", "off", "eager", "EAGER", "1"};
+    const char* const times[] = {"0", "10000", "86400000", "86400001", "007", "1 s", "-1", "+1"};
     const char* const zeroes[] = {"off", "reuse"};
     const char* const levels[] = {"off", "error", "warning", "info", "debug"};
     if (key == "mode") return choices.Of(modes);
     if (key == "zero") return choices.Of(zeroes);
     if (key == "shards") return choices.Of(shards);
+    if (key == "idle_ms") return choices.Of(times);
     if (key == "log_level") return choices.Of(levels);
     if (key == "log_file") return std::string(choices.Below(12), '/');
     return key.ends_with("bytes") ? choices.Of(sizes) : choices.Of(switches);

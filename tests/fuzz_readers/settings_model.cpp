@@ -43,6 +43,18 @@ bool IsSize(const std::string& text, uint64_t* size) {
     return number >> 64 == 0;
 }
 
+// Digits and nothing else, and at most `most`.
+bool IsNumber(const std::string& text, uint64_t most, uint64_t* number) {
+    if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return false;
+    unsigned __int128 sum = 0;
+    for (const char digit : text)
+        sum = std::min<unsigned __int128>(sum * 10 + static_cast<unsigned>(digit - '0'),
+                                          static_cast<unsigned __int128>(most) + 1);
+    if (sum > most) return false;
+    *number = static_cast<uint64_t>(sum);
+    return true;
+}
+
 template <typename T>
 bool Choose(const std::map<std::string, T>& choices, const std::string& value, T* field) {
     const auto found = choices.find(Small(value));
@@ -59,8 +71,8 @@ bool Switch(const std::string& value, bool* field) {
 
 const std::vector<std::string>& Keys() {
     static const std::vector<std::string> keys = {
-        "mode",   "channel", "idle_bytes", "max_block_bytes", "page_align", "helper",
-        "strict", "zero",    "log_level",  "log_file",        "shards"};
+        "mode", "channel",   "idle_bytes", "max_block_bytes", "page_align", "helper", "strict",
+        "zero", "log_level", "log_file",   "shards",          "idle_ms",    "recycle"};
     return keys;
 }
 
@@ -77,6 +89,8 @@ bool SetValue(Settings* settings, const std::string& key, const std::string& val
     if (key == "page_align") return Switch(value, &s.page_align);
     if (key == "strict") return Switch(value, &s.strict);
     if (key == "helper") return Switch(value, &s.helper);
+    if (key == "recycle") return Switch(value, &s.recycle);
+    if (key == "idle_ms") return IsNumber(value, 86'400'000, &s.idle_ms);
     if (key == "shards")
         return Choose<Shards>(
             {{"on", Shards::kOn}, {"off", Shards::kOff}, {"eager", Shards::kEager}}, value,

@@ -33,7 +33,7 @@ VKAPI_ATTR VkResult VKAPI_CALL BindBufferMemory(VkDevice device, VkBuffer buffer
     BindTarget target;
     const VkResult result = TranslateBind(d, memory, memoryOffset, need, &target);
     if (result != VK_SUCCESS) return result;
-    DriverCall driver_timer(d, TESSERA_CALL_vkBindBufferMemory);
+    QuickDriverCall driver_timer(d, TESSERA_CALL_vkBindBufferMemory);
     return d.dt.BindBufferMemory(device, buffer, target.memory, target.offset);
 }
 
@@ -47,7 +47,7 @@ VKAPI_ATTR VkResult VKAPI_CALL BindImageMemory(VkDevice device, VkImage image,
     BindTarget target;
     const VkResult result = TranslateBind(d, memory, memoryOffset, need, &target);
     if (result != VK_SUCCESS) return result;
-    DriverCall driver_timer(d, TESSERA_CALL_vkBindImageMemory);
+    QuickDriverCall driver_timer(d, TESSERA_CALL_vkBindImageMemory);
     return d.dt.BindImageMemory(device, image, target.memory, target.offset);
 }
 
@@ -86,7 +86,7 @@ VkResult BindElements(Device& device, tessera_call call, uint32_t count, const I
         ++used;
     }
     if (used == 0 && count != 0) return refused;
-    DriverCall timer(device, call);
+    QuickDriverCall timer(device, call);
     const VkResult result = down(used, translated.data());
     return result == VK_SUCCESS ? refused : result;
 }

@@ -93,7 +93,7 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
     const SlotTable::Found found = FindUsed(d, "vkMapMemory", memory);
     switch (found.kind) {
         case SlotTable::Kind::kForeign: {
-            DriverCall driver_timer(d, TESSERA_CALL_vkMapMemory);
+            QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory);
             return d.dt.MapMemory(device, memory, offset, size, flags, ppData);
         }
         case SlotTable::Kind::kLive:
@@ -110,7 +110,7 @@ VKAPI_ATTR void VKAPI_CALL UnmapMemory(VkDevice device, VkDeviceMemory memory) n
     AppCall timer(d, TESSERA_CALL_vkUnmapMemory);
     const SlotTable::Found found = FindUsed(d, "vkUnmapMemory", memory);
     if (found.kind == SlotTable::Kind::kForeign) {
-        DriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory);
+        QuickDriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory);
         d.dt.UnmapMemory(device, memory);
     } else if (found.kind == SlotTable::Kind::kLive) {
         UnmapSlot(d, "vkUnmapMemory", memory, *found.slot);
@@ -128,7 +128,7 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device,
     const SlotTable::Found found = FindUsed(d, "vkMapMemory2", memory);
     switch (found.kind) {
         case SlotTable::Kind::kForeign: {
-            DriverCall driver_timer(d, TESSERA_CALL_vkMapMemory2);
+            QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory2);
             return (d.dt.*kDown)(device, pMemoryMapInfo, ppData);
         }
         case SlotTable::Kind::kLive:
@@ -148,7 +148,7 @@ UnmapMemory2(VkDevice device, const late::MemoryUnmapInfo* pMemoryUnmapInfo) noe
     const VkDeviceMemory memory = pMemoryUnmapInfo->memory;
     const SlotTable::Found found = FindUsed(d, "vkUnmapMemory2", memory);
     if (found.kind == SlotTable::Kind::kForeign) {
-        DriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory2);
+        QuickDriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory2);
         return (d.dt.*kDown)(device, pMemoryUnmapInfo);
     }
     if (found.kind == SlotTable::Kind::kLive) {
@@ -219,7 +219,7 @@ VkResult ForwardRanges(Device& device, RangesCommand down, tessera_call call, ui
         if (translated[used].size != 0) ++used;
     }
     if (used == 0) return VK_SUCCESS;
-    DriverCall timer(device, call);
+    QuickDriverCall timer(device, call);
     return down(device.handle, used, translated.data());
 }
 
