@@ -193,14 +193,16 @@ void ForgetHelped(Device& device) noexcept {
     Worker* stopped = nullptr;
     {
         MutexLock lock(helper_mutex);
-        if (worker == nullptr) return;
-        for (Device** link = &worker->first; *link != nullptr; link = &(*link)->next_helped) {
+        for (Device** link = worker != nullptr ? &worker->first : nullptr;
+             link != nullptr && *link != nullptr; link = &(*link)->next_helped) {
             if (*link != &device) continue;
             *link = device.next_helped;
             break;
         }
         while (worker != nullptr && worker->busy == &device)
             worker->served.Wait(helper_mutex);
+        // What its pools still give back asks for nobody any more.
+        device.helper_wanted.store(true, std::memory_order_relaxed);
         // The library may be unloaded after its last device.
         if (worker != nullptr && worker->first == nullptr) stopped = std::exchange(worker, nullptr);
     }

@@ -3,6 +3,10 @@
 // What readers are told does not depend on how many parts the pools are divided into: the same
 // work, done by several threads, adds up to the same numbers with one shard and with many.
 
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <set>
 #include <thread>
@@ -159,6 +163,50 @@ TEST_F(ShardsTest, ManyMemoryTypesShareTheLinesOfTheRecord) {
     for (const tessera_shard_counters& line : channel.LiveDevice(0)->shards)
         if (line.type != 0) types.insert(line.type - 1);
     EXPECT_EQ(types.size(), session.memory_properties.memoryTypeCount);
+}
+
+// What another thread freed last is still to be given back when the device goes: by the thread that
+// destroys it, and nobody else any more.
+struct Ending {
+    std::atomic<bool> destroying = false;
+    std::atomic<int> destroyer = 0;
+    std::atomic<int> others = 0;
+
+    static void Freed(void* user, const char*) {
+        Ending& self = *static_cast<Ending*>(user);
+        if (!self.destroying) return;
+        if (gettid() != self.destroyer) {
+            ++self.others;
+            return;
+        }
+        // Time for whoever wrongly believes that the device is theirs to serve.
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    }
+};
+
+TEST_F(ShardsTest, TheHelperDoesNotReturnToADeviceThatIsDestroyed) {
+    Ending ending;
+    ending.destroyer = gettid();
+    {
+        SessionOptions options;
+        options.environment = {"TESSERA_HELPER=on", "TESSERA_IDLE_BYTES=1"};
+        Session session(options);
+        std::vector<VkDeviceMemory> slots;
+        for (uint32_t type = 0; type < session.memory_properties.memoryTypeCount; ++type) {
+            VkDeviceMemory memory = VK_NULL_HANDLE;
+            if (session.TryAllocate(1000, type, &memory) == VK_SUCCESS) slots.push_back(memory);
+        }
+        ASSERT_GE(slots.size(), 2u);
+        std::thread([&] {
+            for (const VkDeviceMemory slot : slots)
+                session.Free(slot);
+        }).join();
+        // The helper looks once, and again a little later: in between the device goes.
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        session.mock->set_hook("vkFreeMemory", Ending::Freed, &ending);
+        ending.destroying = true;
+    }
+    EXPECT_EQ(ending.others, 0);
 }
 
 }  // namespace
