@@ -91,7 +91,8 @@ class BlockSource {
 
     // Asks for TypePool::Service to be called soon, by a thread that is not the application's.
     // Called only of pools whose limits say that they are helped.
-    virtual void WantService() noexcept {}
+    // Called with locks of the pool held or not. Returns: false if nobody will come.
+    virtual bool WantService() noexcept { return false; }
 
     // Milliseconds of the clock that Service is called with. May be coarse.
     virtual uint64_t NowMs() noexcept { return 0; }

@@ -130,7 +130,7 @@ uint32_t Shard::Return(Slot& slot, SlotId id) noexcept {
         slot.offset = Units(static_cast<SlotId>(top));
         count = (top >> kCountShift) + 1;
     } while (!returned_.compare_exchange_weak(
-        top, count << kCountShift | id, std::memory_order_release, std::memory_order_relaxed));
+        top, count << kCountShift | id, std::memory_order_seq_cst, std::memory_order_relaxed));
     return static_cast<uint32_t>(count);
 }
 

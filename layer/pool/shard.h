@@ -131,7 +131,7 @@ class alignas(128) Shard {
 
     // Whether slots were returned that nobody has freed yet. Threads: any.
     bool HasReturned() const noexcept {
-        return static_cast<SlotId>(returned_.load(std::memory_order_relaxed)) != kNoSlot;
+        return static_cast<SlotId>(returned_.load(std::memory_order_seq_cst)) != kNoSlot;
     }
 
     // Takes all returned slots off the stack. Returns: the first; NextReturned leads to the others.

@@ -53,8 +53,10 @@ constexpr uint32_t kFreesAtOnce = 16;
 // What threads left for others to free, and nobody did, is freed after this long.
 constexpr uint64_t kReturnedMs = 20;
 
-// How far a new peak may stay unnoticed in each of several shards. Bytes.
+// How far a new peak may stay unnoticed in each of several shards, which do not know what the
+// others allocate meanwhile: these together. Bytes.
 constexpr int64_t kPeakSlack = 16 << 10;
+constexpr int64_t kMostPeakGrant = 1 << 20;
 
 // Returns: what the caller is told of a block that could not be had.
 PlaceStatus StatusOf(BlockStatus status) noexcept {
@@ -195,9 +197,11 @@ void TypePool::Return(Shard& shard, Slot& slot, SlotId id) noexcept {
     const uint32_t waiting = shard.Return(slot, id);
     if (waiting % kMostReturned == 0) {
         FreeReturned(shard);
-    } else if (waiting == 1 && !returns_noted_.load(std::memory_order_relaxed) &&
-               !returns_noted_.exchange(true)) {
-        source_.WantService();
+    } else if (waiting == 1 && !returns_noted_.load() && !returns_noted_.exchange(true) &&
+               !source_.WantService()) {
+        // Nobody will come.
+        returns_noted_.store(false);
+        FreeReturned(shard);
     }
 }
 
@@ -220,6 +224,8 @@ Shard& TypePool::LockContended(Shard& home) noexcept ABSL_NO_THREAD_SAFETY_ANALY
         chosen = shards_[index].load(std::memory_order_acquire);
         if (chosen != &home)
             HomeOfThread().store(static_cast<uint8_t>(index), std::memory_order_release);
+        // What a shard may have before it looks for a new peak, when it is alone, is too much now.
+        LowerPeakLooks();
     }
     chosen->mutex().Lock();
     return *chosen;
@@ -423,9 +429,10 @@ PlaceStatus TypePool::Grow(Growth& growth, Shard& home, Placing& placing, bool a
     mutex_.Lock();
     growth.running = false;
     ++growth.finished;
+    // Of a block that was there already: kOk, and nothing was refused.
+    growth.last = attempt.status;
+    growth.refused_bytes = attempt.refused_bytes;
     if (!made_before) {
-        growth.last = attempt.status;
-        growth.refused_bytes = attempt.refused_bytes;
         growth.ceiling_bytes =
             NextCeilingBytes(sizes_, ceiling, attempt.memory.size_bytes, attempt.refused_bytes);
     }
@@ -573,15 +580,21 @@ void TypePool::GiveBack(BlockList& given_up) noexcept {
             doomed_.Add(*oldest);
         }
     }
-    source_.WantService();
+    if (!source_.WantService()) DestroyDoomed();
 }
 
-void TypePool::TakeDoomed(BlockList& given_up) noexcept {
-    MutexLock lock(mutex_);
-    while (Block* const oldest = doomed_.Oldest()) {
-        doomed_.Remove(*oldest);
-        given_up.Add(*oldest);
+// Gives back what waits for the helper. Whoever needs the memory meanwhile waits for it.
+// Returns: how many bytes that were.
+uint64_t TypePool::DestroyDoomed() noexcept {
+    BlockList doomed;
+    {
+        MutexLock lock(mutex_);
+        doomed = std::exchange(doomed_, BlockList());
+        destroying_bytes_ += doomed.Bytes();
     }
+    const uint64_t bytes = doomed.Bytes();
+    Drop(doomed);
+    return bytes;
 }
 
 void TypePool::Destroy(BlockList& given_up) noexcept {
@@ -590,6 +603,11 @@ void TypePool::Destroy(BlockList& given_up) noexcept {
         MutexLock lock(mutex_);
         destroying_bytes_ += given_up.Bytes();
     }
+    Drop(given_up);
+}
+
+// Requires: destroying_bytes_ counts them.
+void TypePool::Drop(BlockList& given_up) noexcept {
     while (Block* const oldest = given_up.Oldest()) {
         given_up.Remove(*oldest);
         DropBlock(*oldest);
@@ -629,8 +647,7 @@ uint64_t TypePool::ReleaseEmptyBlocks() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS 
             if (growth->spare != nullptr) given_up.Add(*growth->spare.release());
         }
     }
-    TakeDoomed(given_up);
-    uint64_t bytes = given_up.Bytes();
+    uint64_t bytes = given_up.Bytes() + DestroyDoomed();
     Destroy(given_up);
     // What others are giving back just now counts as well: whoever asks needs the memory.
     MutexLock lock(mutex_);
@@ -655,8 +672,8 @@ uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALY
             next = returns_due_ms_;
         }
     }
+    DestroyDoomed();
     BlockList given_up;
-    TakeDoomed(given_up);
     for (size_t i = 0;; ++i) {
         Growth* growth = nullptr;
         uint64_t bytes = 0;
@@ -733,7 +750,9 @@ void TypePool::NotePeak(Shard& shard) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
         !peak.compare_exchange_weak(seen, static_cast<uint64_t>(live), std::memory_order_relaxed)) {
     }
     const int64_t below = std::max<int64_t>(static_cast<int64_t>(seen) - live, 0);
-    shard.peak_look = shard.LiveBytes() + (count == 1 ? below : below / count + kPeakSlack);
+    shard.peak_look =
+        shard.LiveBytes() +
+        (count == 1 ? below : std::min<int64_t>(below / count, kMostPeakGrant) + kPeakSlack);
 }
 
 // Something passed through: every shard looks again at its next allocation.

@@ -214,7 +214,8 @@ class TypePool {
     void DropBlock(Block& block) noexcept;
     void GiveBack(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
     void Destroy(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
-    void TakeDoomed(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
+    uint64_t DestroyDoomed() noexcept ABSL_LOCKS_EXCLUDED(mutex_);
+    void Drop(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
     void NotePeak(Shard& shard) noexcept;
     void LowerPeakLooks() noexcept;
     bool CheckTotals(const tessera_type_totals& totals) const noexcept;

@@ -297,8 +297,8 @@ tessera_shard_counters* Device::AddCounters(uint32_t) noexcept {
     return &record_->shards[number < kHalf ? number * 2 : (number - kHalf) * 2 + 1];
 }
 
-void Device::WantService() noexcept {
-    if (InOwnProcess()) WantHelper(*this);
+bool Device::WantService() noexcept {
+    return InOwnProcess() && WantHelper(*this);
 }
 
 uint64_t Device::NowMs() noexcept {

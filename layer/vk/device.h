@@ -185,7 +185,7 @@ class Device final : public pool::BlockSource {
                                   uint64_t size_bytes, pool::BlockMemory* memory) noexcept override;
     void DestroyBlock(uint32_t type_index, const pool::BlockMemory& memory) noexcept override;
     tessera_shard_counters* AddCounters(uint32_t type_index) noexcept override;
-    void WantService() noexcept override;
+    bool WantService() noexcept override;
     uint64_t NowMs() noexcept override;
 
     // What the helper does for the device; see pool::TypePool::Service.
@@ -224,10 +224,12 @@ class Device final : public pool::BlockSource {
 
     Device* next_in_process = nullptr;  // guarded by the process lock; see process.cpp
 
-    // The helper's; see helper.cpp, whose lock guards the last two.
+    // The helper's; see helper.cpp, whose lock guards all but the first.
     std::atomic<bool> helper_wanted = false;
     uint64_t helper_due_ms = ~uint64_t{0};
     Device* next_helped = nullptr;
+    bool helper_busy = false;  // Service is being called
+    CondVar helper_done;
 
     SlotTable slots;
     MapRanges map_ranges;

@@ -36,14 +36,15 @@ struct Worker {
     bool stop = false;   // and the rest: guarded by helper_mutex
     bool ended = false;
     Device* first = nullptr;  // linked through Device::next_helped
-    Device* busy = nullptr;   // which is being served, without the lock
     CondVar wake;
-    CondVar served;
+    CondVar end;
 };
 
 constinit Mutex helper_mutex;
 constinit Worker* worker ABSL_GUARDED_BY(helper_mutex) = nullptr;
 constinit bool exiting ABSL_GUARDED_BY(helper_mutex) = false;
+// The process that last made a helper.
+constinit std::atomic<uint64_t> helper_epoch = 0;
 constinit uint32_t exit_handlers ABSL_GUARDED_BY(helper_mutex) = 0;
 
 // How long the process's end waits for a helper that is inside the driver. A driver's allocation
@@ -91,16 +92,17 @@ void* Work(void* argument) noexcept {
         }
         device->helper_due_ms = pool::TypePool::kNever;
         device->helper_wanted.store(false, std::memory_order_release);
-        self.busy = device;
+        device->helper_busy = true;
         helper_mutex.Unlock();
         const uint64_t due_ms = device->Service(now_ms);
         helper_mutex.Lock();
-        self.busy = nullptr;
+        device->helper_busy = false;
         if (IsListed(self, device)) device->helper_due_ms = std::min(device->helper_due_ms, due_ms);
-        self.served.NotifyAll();
+        // Whoever waits for that may destroy the device as soon as the lock is let go.
+        device->helper_done.NotifyAll();
     }
     self.ended = true;
-    self.served.NotifyAll();
+    self.end.NotifyAll();
     return nullptr;
 }
 
@@ -123,6 +125,8 @@ void StopWorker(Worker* stopped) noexcept ABSL_LOCKS_EXCLUDED(helper_mutex) {
 }
 
 void StopAtExit(void*) noexcept {
+    // In a forked child the lock may be held by a thread that does not exist.
+    if (helper_epoch.load(std::memory_order_relaxed) != ForkEpoch()) return;
     Worker* stopped = nullptr;
     {
         MutexLock lock(helper_mutex);
@@ -136,7 +140,7 @@ void StopAtExit(void*) noexcept {
     {
         MutexLock lock(helper_mutex);
         while (!stopped->ended)
-            if (!stopped->served.WaitUntil(helper_mutex, deadline)) return;
+            if (!stopped->end.WaitUntil(helper_mutex, deadline)) return;
     }
     pthread_join(stopped->thread, nullptr);
     delete stopped;
@@ -155,6 +159,7 @@ bool StartWorker() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
     auto* fresh = new (std::nothrow) Worker;
     if (fresh == nullptr) return false;
     fresh->epoch = ForkEpoch();
+    helper_epoch.store(fresh->epoch, std::memory_order_relaxed);
     // The application's signals are for the application's threads.
     sigset_t all;
     sigset_t before;
@@ -173,13 +178,13 @@ bool StartWorker() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(helper_mutex) {
 
 }  // namespace
 
-void WantHelper(Device& device) noexcept {
-    if (device.helper_wanted.exchange(true, std::memory_order_acq_rel)) return;
+bool WantHelper(Device& device) noexcept {
+    if (device.helper_wanted.exchange(true, std::memory_order_acq_rel)) return true;
     MutexLock lock(helper_mutex);
     const bool listed = worker != nullptr && IsListed(*worker, &device);
     if (exiting || (!listed && !HandleExit()) || (worker == nullptr && !StartWorker())) {
         device.helper_wanted.store(false, std::memory_order_relaxed);
-        return;
+        return false;
     }
     if (!listed) {
         device.next_helped = worker->first;
@@ -187,6 +192,7 @@ void WantHelper(Device& device) noexcept {
     }
     device.helper_due_ms = 0;
     worker->wake.NotifyOne();
+    return true;
 }
 
 void ForgetHelped(Device& device) noexcept {
@@ -199,8 +205,8 @@ void ForgetHelped(Device& device) noexcept {
             *link = device.next_helped;
             break;
         }
-        while (worker != nullptr && worker->busy == &device)
-            worker->served.Wait(helper_mutex);
+        while (device.helper_busy)
+            device.helper_done.Wait(helper_mutex);
         // What its pools still give back asks for nobody any more.
         device.helper_wanted.store(true, std::memory_order_relaxed);
         // The library may be unloaded after its last device.

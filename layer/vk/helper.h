@@ -18,8 +18,9 @@ namespace tessera {
 
 class Device;
 
-// Asks for device.Service() to be called soon. Called with no lock held.
-void WantHelper(Device& device) noexcept;
+// Asks for device.Service() to be called soon. Takes the helper's own lock, under which no other is
+// taken: whoever calls may hold one. Returns: false if there can be no helper.
+bool WantHelper(Device& device) noexcept;
 
 // The device is about to go. Returns once the helper is not at work for it and will not be again.
 void ForgetHelped(Device& device) noexcept;

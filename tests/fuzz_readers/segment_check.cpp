@@ -347,6 +347,8 @@ tessera_type_totals WithShards(const tessera_device_record& record, size_t type)
         sum.pooled.largest_free_bytes =
             std::max(sum.pooled.largest_free_bytes, shard.largest_free_bytes);
     }
+    // What is live was live.
+    sum.app.peak_bytes = std::max(sum.app.peak_bytes, sum.app.live_bytes);
     return sum;
 }
 

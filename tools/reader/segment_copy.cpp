@@ -301,6 +301,10 @@ bool SegmentCopier::CopyShards(uint64_t offset, Device& device) {
         device.calls[TESSERA_CALL_vkAllocateMemory].count += shard.allocations;
         device.calls[TESSERA_CALL_vkFreeMemory].count += shard.frees;
     }
+    // The shards of several threads may note a peak a little late.
+    for (MemoryType& type : device.memory_types)
+        type.totals.app.peak_bytes =
+            std::max(type.totals.app.peak_bytes, type.totals.app.live_bytes);
     return true;
 }
 

@@ -36,6 +36,8 @@ bool CoverMap(Device& device, Slot& slot, VkDeviceSize offset, VkDeviceSize size
 // then a flush to the end of the mapping flushes more, and a range outside of it is not noticed.
 void NotePart(Device& device, VkDeviceMemory memory, Slot& slot, VkDeviceSize offset,
               VkDeviceSize size) noexcept {
+    // In a forked child the lock is the parent's.
+    if (!device.InOwnProcess()) return;
     MapRange* const range = device.map_ranges.Make(SlotTable::IdIn(HandleValue(memory)));
     if (range == nullptr) return;
     *range = {offset, size == VK_WHOLE_SIZE ? slot.RequestedBytes() - offset : size};

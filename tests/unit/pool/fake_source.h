@@ -69,7 +69,11 @@ class FakeSource final : public BlockSource {
         const std::lock_guard<std::mutex> lock(mutex_);
         return used_lines_ < lines.size() ? &lines[used_lines_++] : nullptr;
     }
-    void WantService() noexcept override { ++service_wanted; }
+    bool WantService() noexcept override {
+        ++service_wanted;
+        return has_helper;
+    }
+    bool has_helper = true;
     uint64_t NowMs() noexcept override { return now_ms; }
 
     // Makes each CreateBlock from now on wait until OpenGate.

@@ -161,6 +161,19 @@ TEST_F(PoolReturnsTest, WithoutAHelperOrAnAllowanceNothingIsLeft) {
     }
 }
 
+// The helper's thread could not be made, say.
+TEST_F(PoolReturnsTest, WhenNoHelperComesNothingIsLeftEither) {
+    OpenHelped(256 * kKi);
+    source_.has_helper = false;
+    for (int round = 0; round < 2; ++round) {
+        const Held slot = Allocate(1000);
+        const Held large = Allocate(4 * kMi);
+        FreeElsewhere({slot, large});
+        EXPECT_EQ(Totals().pooled.live, 0u);
+        EXPECT_EQ(source_.live.count(large.placement.handle), 0u) << "beyond the allowance";
+    }
+}
+
 TEST_F(PoolReturnsTest, TheLastOnesGoWithThePool) {
     OpenHelped();
     const Held slot = Allocate(1000);
