@@ -17,8 +17,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// No application has more different sizes, and the layer learns small ones only.
-constexpr size_t kMostAnnounced = 4096;
+// An application asks what each resource requires before it allocates: all sizes of the mixes are
+// announced. Only a bound for scenarios with sizes of every kind.
+constexpr size_t kMostAnnounced = 1 << 17;
 // What allocators of device memory place in; small sizes cannot take less.
 constexpr uint32_t kPlacedUnit = 256;
 // Bounds the memory of a round that is made up.

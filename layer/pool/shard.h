@@ -5,8 +5,8 @@
 // The one idea: whatever an allocation needs lies behind one lock that nobody else wants. A pool
 // begins with one shard and gets more only when threads were seen to wait for each other, so that
 // an application with one thread pays neither time nor memory for the others. A block belongs to
-// one shard for life; what is freed goes back there, at once if the lock is free, else by way of a
-// stack that whoever holds the lock empties.
+// one shard for life; what is freed goes back there, at once if the thread allocates there as well,
+// else by way of a stack that the thread which does empties.
 //
 // Threads: the shard's own lock guards all but the stack of returned slots.
 

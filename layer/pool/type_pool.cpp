@@ -736,7 +736,7 @@ void TypePool::Fence() noexcept {
 
 // The application's view may have reached a new peak: the sum over all shards says so. Until the
 // shard has this much more there is no new one. With several shards they share what is left below
-// the peak, and it may be missed by a little.
+// the peak, a megabyte each at most, and so much of it may be missed.
 // Requires: the shard's lock is held.
 void TypePool::NotePeak(Shard& shard) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const uint32_t count = ShardCount();

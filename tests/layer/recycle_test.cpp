@@ -27,8 +27,9 @@ SessionOptions With(std::vector<std::string> settings,
                     const char* description = "preset:discrete") {
     SessionOptions options;
     options.description = description;
-    options.environment = std::move(settings);
-    options.environment.push_back("TESSERA_MAX_BLOCK_BYTES=16MiB");
+    // What a test sets comes later, and wins.
+    options.environment = {"TESSERA_RECYCLE=on", "TESSERA_MAX_BLOCK_BYTES=16MiB"};
+    options.environment.insert(options.environment.end(), settings.begin(), settings.end());
     return options;
 }
 
@@ -273,7 +274,7 @@ TEST(Recycle, WhatIdlesTooLongGoes) {
 // e13: what idles goes before an error is told, also for another type of the same heap.
 TEST(Recycle, WhatIdlesGoesBeforeAnErrorIsTold) {
     SessionOptions options = With({}, "preset:tiny");
-    options.environment = {"TESSERA_MAX_BLOCK_BYTES=64KiB"};
+    options.environment = {"TESSERA_RECYCLE=on", "TESSERA_MAX_BLOCK_BYTES=64KiB"};
     Session session(options);
     session.Free(session.Allocate(9 * kMiB, 0));
     EXPECT_EQ(Objects(session), 1u);
@@ -307,7 +308,7 @@ TEST(Recycle, TheErrorIsTheDrivers) {
 TEST(Recycle, AsManyObjectsAreMadeAsTheDriverAllows) {
     SessionOptions options;
     options.description = "preset:tiny";
-    options.environment = {"TESSERA_MAX_BLOCK_BYTES=128KiB"};
+    options.environment = {"TESSERA_RECYCLE=on", "TESSERA_MAX_BLOCK_BYTES=128KiB"};
     Session session(options);
     VkPhysicalDeviceProperties properties = {};
     vkGetPhysicalDeviceProperties(session.physical_device, &properties);
