@@ -441,7 +441,8 @@ PlaceStatus TypePool::Grow(Growth& growth, Shard& home, Placing& placing, bool a
         SequencedWrite write(totals_.sequence);
         Add(totals_.driver.failed, attempt.failures);
     }
-    if (limits_.helped && status == PlaceStatus::kOk) {
+    // Where nothing may idle, nothing is made in advance.
+    if (limits_.helped && limits_.idle_bytes != 0 && status == PlaceStatus::kOk) {
         const uint64_t now = source_.NowMs();
         // Where sizes differ the next need may be a larger one than the last.
         growth.need_bytes = std::max(need, growth.need_bytes - growth.need_bytes / 8);

@@ -14,7 +14,7 @@ class PoolSpareTest : public PoolTest {
  protected:
     // Two blocks right after each other: a third is made in advance.
     void MakeSpare() {
-        Open({.min_block_bytes = kMi, .max_block_bytes = kMi, .idle_bytes = 0, .helped = true});
+        Open({.min_block_bytes = kMi, .max_block_bytes = kMi, .idle_bytes = 1, .helped = true});
         slots_ = {Allocate(kMi), Allocate(kMi)};
         EXPECT_GT(source_.service_wanted.load(), 0u);
         due_ = pool().Service(2);
@@ -49,11 +49,23 @@ TEST_F(PoolSpareTest, ASpareThatNobodyWantsGoesBack) {
 TEST_F(PoolSpareTest, ASpareGoesBackWhenThePoolEnds) {
     MakeSpare();
     Free(slots_);
+    pool().Service(3);
     EXPECT_EQ(source_.live.size(), 1u);
     pool_.reset();
     EXPECT_TRUE(source_.live.empty());
     EXPECT_EQ(Totals().driver.live, 0u);
     EXPECT_EQ(Totals().driver.frees, 3u);
+}
+
+TEST_F(PoolSpareTest, WhereNothingMayIdleNothingIsMadeInAdvance) {
+    Open({.min_block_bytes = kMi, .max_block_bytes = kMi, .idle_bytes = 0, .helped = true});
+    for (int i = 0; i < 4; ++i)
+        slots_.push_back(Allocate(kMi));
+    EXPECT_EQ(source_.service_wanted.load(), 0u);
+    EXPECT_EQ(pool().Service(2), TypePool::kNever);
+    EXPECT_EQ(source_.live.size(), 4u);
+    Free(slots_);
+    EXPECT_TRUE(source_.live.empty());
 }
 
 }  // namespace
