@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The binary interface of Tessera's statistics channel, version 2.
+// The binary interface of Tessera's statistics channel, version 3.
 //
 // A process that loads the layer owns one *segment*: a file that it alone writes and that any
 // number of readers may copy. This header is the whole contract between them. It is usable from C11
@@ -8,12 +8,18 @@
 //
 //   file      $XDG_RUNTIME_DIR/tessera/PID-STARTTIME.channel, else /dev/shm/tessera-UID/...
 //   layout    +-------------------------+ 0
-//             | tessera_channel_header  |
+//             | tessera_channel_header  |   who, which version, and where everything else lies
 //             +-------------------------+ header_bytes
-//             | tessera_device_record 0 |   record 0 is the sum of what was retired
-//             | tessera_device_record 1 |
-//             | ...                     |   device_capacity records are backed by pages
-//             +-------------------------+ segment_bytes = header_bytes + capacity * record_bytes
+//             | extent                  |   records of one kind: devices, allocations, events, ...
+//             | extent                  |
+//             | ...                     |
+//             +-------------------------+ segment_bytes
+//
+// Levels
+//   totals    what each memory type holds, and what calls cost: device records. Never suspended.
+//   full      each allocation, block and bound resource by itself: tables of records.
+//   events    and what happened when: rings of events.
+//   A reader may ask for another level while the process runs: see struct tessera_level_request.
 //
 // Rules for the writer
 //   * Every page is reserved before it is touched; the file only ever grows, up to `max_bytes`.
@@ -31,6 +37,7 @@
 //   * Writer killed: the file stays, `state` says LIVE and (pid, start time) match no process. A
 //     sequence may stay odd for ever; what it guards is then the middle of one update.
 //   * No room for a device's record: `dropped_devices` counts it; its numbers are not in the file.
+//     No room for a record of a table: `unrecorded` of the device counts it.
 //   * Another version: readers refuse a segment whose `abi_version` they do not know.
 
 #ifndef TESSERA_CHANNEL_ABI_H_
@@ -45,10 +52,10 @@ extern "C" {
 #endif
 
 #define TESSERA_CHANNEL_MAGIC UINT64_C(0x314e484341535354) /* "TSSACHN1" in memory order */
-#define TESSERA_CHANNEL_ABI_VERSION 2u
+#define TESSERA_CHANNEL_ABI_VERSION 3u
 
 /* No segment is larger than this, whatever its `max_bytes` says. */
-#define TESSERA_CHANNEL_LIMIT_BYTES (UINT64_C(64) << 20)
+#define TESSERA_CHANNEL_LIMIT_BYTES (UINT64_C(512) << 20)
 
 /* Capacities of the fixed arrays below; the counts in use are stored beside the arrays. */
 #define TESSERA_MAX_HEAPS 16u          /* VK_MAX_MEMORY_HEAPS */
@@ -59,6 +66,9 @@ extern "C" {
 #define TESSERA_HISTOGRAM_BUCKETS 128u /* see tessera_histogram_bucket() */
 #define TESSERA_MAX_MISUSES 16u        /* room for enum tessera_misuse to grow */
 #define TESSERA_MAX_DESTROYED 64u      /* destroyed devices that keep a record of their own */
+#define TESSERA_MAX_EXTENTS 1024u      /* parts of a segment */
+#define TESSERA_MAX_FRAMES 30u         /* of a call stack, innermost first */
+#define TESSERA_NAME_BYTES 64u         /* of an object's name, its end included if it fits */
 
 /* Why an allocation was handed to the driver as it came. Numbers are never reused.
  * The names in JSON, logs and documents are the first argument, spelled exactly so. */
@@ -221,14 +231,20 @@ struct tessera_type_totals {
 };
 
 /* Latencies of one command. Writers: any thread, by atomic addition; fields are independent.
- * `count` counts every call, `timed` those whose duration was measured. */
+ * `count` counts every call. Of calls that stay in the layer one in a number is measured, and
+ * stands for that many; a call that reaches the driver always is, and stands for itself. `timed`,
+ * `total_ns` and `histogram` are sums of what the measured calls stand for, so that total_ns /
+ * timed
+ * * count estimates the time of all calls without bias. */
 struct tessera_call_totals {
     uint64_t count;
     uint64_t timed;
-    uint64_t total_ns; /* over the timed calls */
-    uint64_t max_ns;
-    uint64_t histogram[TESSERA_HISTOGRAM_BUCKETS]; /* of the timed calls */
+    uint64_t total_ns;
+    uint64_t max_ns; /* of one measured call */
+    uint64_t histogram[TESSERA_HISTOGRAM_BUCKETS];
 };
+
+#define TESSERA_MAX_KINDS 16u /* room for enum tessera_kind to grow */
 
 /* budget and usage are VK_EXT_memory_budget's; a bit of `known` says which of them were ever read.
  */
@@ -278,9 +294,14 @@ struct tessera_device_record {
     uint64_t heap_count;
     uint64_t type_count;
     uint64_t destroyed_order; /* 1 for the first device that was destroyed; 0: it was not */
-    uint64_t reserved[3];
-    uint64_t misuse[TESSERA_MAX_MISUSES]; /* by enum tessera_misuse */
-    char name[256];                       /* VkPhysicalDeviceProperties::deviceName */
+    uint64_t frames;          /* calls of vkQueuePresentKHR; any thread, by atomic addition */
+    uint64_t level;           /* enum tessera_level: what this device's tables and rings hold */
+    uint64_t level_since;     /* ticks: since when. Allocations that were live then have no ticks of
+                               * their own, no thread and no stack */
+    /* How often a table had no room for what it should hold. Any thread, by atomic addition. */
+    uint64_t unrecorded[TESSERA_MAX_KINDS]; /* by enum tessera_kind; events: of those lost */
+    uint64_t misuse[TESSERA_MAX_MISUSES];   /* by enum tessera_misuse */
+    char name[256];                         /* VkPhysicalDeviceProperties::deviceName */
     char driver[256]; /* VkPhysicalDeviceDriverProperties::driverName, empty if unknown */
     struct tessera_heap_record heaps[TESSERA_MAX_HEAPS];
     struct tessera_memory_type_record types[TESSERA_MAX_TYPES];
@@ -291,6 +312,213 @@ struct tessera_device_record {
     struct tessera_call_totals calls[TESSERA_MAX_CALLS];
     struct tessera_call_totals driver_calls[TESSERA_MAX_CALLS]; /* as the layer made them */
 };
+
+/* ---- Tables: levels `full` and `events`
+ * ----------------------------------------------------------
+ *
+ * A table is a set of extents of one kind with one owner; the record with number N lies in the
+ * extent with first <= N < first + count. Each record has a sequence of its own, as that of other
+ * groups; `object == 0` (or what is said below) means that the record is not in use. Tables of a
+ * destroyed device show what lived at its end. */
+
+enum tessera_level { TESSERA_LEVEL_totals = 0, TESSERA_LEVEL_full = 1, TESSERA_LEVEL_events = 2 };
+
+/* What an extent holds. Numbers are never reused. */
+enum tessera_kind {
+    TESSERA_KIND_FREE = 0,      /* to be used again */
+    TESSERA_KIND_DEVICE = 1,    /* one struct tessera_device_record. owner: 0; first: its number */
+    TESSERA_KIND_SLOTS = 2,     /* struct tessera_allocation_record, pooled. owner: device id */
+    TESSERA_KIND_PASSED = 3,    /* the same, of what was passed through */
+    TESSERA_KIND_BLOCKS = 4,    /* struct tessera_block_record. owner: device id */
+    TESSERA_KIND_RESOURCES = 5, /* struct tessera_resource_record. owner: device id */
+    TESSERA_KIND_RING = 6,      /* one struct tessera_ring and its events. owner: device id; first:
+                                 * the number of the ring */
+    TESSERA_KIND_STACKS = 7,    /* struct tessera_stack_record. owner: 0 */
+    TESSERA_KIND_MODULES = 8,   /* struct tessera_module_record. owner: 0 */
+    TESSERA_KIND_THREADS = 9,   /* struct tessera_thread_record. owner: 0 */
+    TESSERA_KIND_COUNT
+};
+
+/* A part of the segment. Writer: under the process-wide lock and the header's `sequence`. Extents
+ * do not overlap, begin at multiples of 4,096 and lie within segment_bytes. */
+struct tessera_extent {
+    uint64_t offset; /* of the file */
+    uint64_t bytes;  /* 0: the entry is not in use */
+    uint32_t kind;   /* enum tessera_kind */
+    uint32_t first;  /* number of its first record */
+    uint64_t owner;  /* id of the device whose records these are; 0: of the process */
+};
+
+/* How an allocation came to its place. */
+enum tessera_allocation_flag {
+    TESSERA_ALLOCATION_MAPPED = 1u << 0, /* now */
+    TESSERA_ALLOCATION_BOUND = 1u << 1,  /* something was bound to it */
+    TESSERA_ALLOCATION_SOLO = 1u << 2,   /* it has its block to itself */
+    TESSERA_ALLOCATION_LARGE = 1u << 3,  /* in a block for large allocations */
+    TESSERA_ALLOCATION_LINEAR = 1u << 4, /* meant for buffers and linear images only */
+    TESSERA_ALLOCATION_OPTIMAL = 1u << 5 /* meant for optimal images only */
+};
+
+/* One live allocation: what the application has for one vkAllocateMemory. One cache line, since it
+ * is written with each. Writer: the thread that holds the lock of the allocation's shard (what is
+ * passed through: of the table). `flags` is changed by atomic or and and, by any thread. */
+struct tessera_allocation_record {
+    uint64_t sequence;
+    uint64_t object;     /* the VkDeviceMemory that the application has; 0: not in use */
+    uint64_t size_bytes; /* as the application asked for it */
+    uint64_t offset;     /* bytes, in its block; 0 for what was passed through */
+    uint64_t ticks;   /* when it was made, see struct tessera_clock; 0: before this was recorded */
+    uint32_t block;   /* number of its record among the blocks; passed through: the reason */
+    uint32_t padding; /* bytes that it takes beyond size_bytes */
+    uint64_t flags;   /* enum tessera_allocation_flag */
+    uint8_t type;     /* index of the memory type */
+    uint8_t reserved[3];
+    uint16_t thread; /* number of its thread among the threads; 0: not known */
+    uint16_t stack;  /* number of its call stack among the stacks; 0: none was taken */
+};
+
+enum tessera_block_flag {
+    TESSERA_BLOCK_SOLO = 1u << 0,          /* for one allocation at a time */
+    TESSERA_BLOCK_LARGE = 1u << 1,         /* for large allocations only */
+    TESSERA_BLOCK_LINEAR = 1u << 2,        /* for buffers and linear images only */
+    TESSERA_BLOCK_OPTIMAL = 1u << 3,       /* for optimal images only */
+    TESSERA_BLOCK_DEVICE_ADDRESS = 1u << 4 /* made for buffers whose address is taken */
+};
+
+/* A VkDeviceMemory that the layer made, to place allocations in. Writer: the thread that holds the
+ * lock of the memory type. */
+struct tessera_block_record {
+    uint64_t sequence;
+    uint64_t object; /* the driver's VkDeviceMemory; 0: not in use */
+    uint64_t bytes;
+    uint64_t ticks;   /* when it was made */
+    uint64_t made_ns; /* how long the driver took for it */
+    uint32_t type;    /* index of the memory type */
+    uint32_t flags;   /* enum tessera_block_flag */
+    uint64_t reserved[2];
+};
+
+/* A buffer, an image or another object that is bound to memory, or a name for memory itself.
+ * Writer: the thread that holds the lock of the device's resources. Not in use: object_type 0. */
+struct tessera_resource_record {
+    uint64_t sequence;
+    uint64_t object;      /* its handle */
+    uint64_t memory;      /* the application's VkDeviceMemory that it is bound to; 0: none yet */
+    uint64_t offset;      /* bytes, in that memory, as the application sees it */
+    uint64_t size_bytes;  /* as its requirements said; 0: not known */
+    uint64_t usage;       /* VkBufferUsageFlags or VkImageUsageFlags; 0: not known */
+    uint32_t object_type; /* VkObjectType; VK_OBJECT_TYPE_DEVICE_MEMORY: a name alone */
+    uint32_t format;      /* VkFormat of an image; 0: not known, or none */
+    uint32_t width;       /* of an image */
+    uint32_t height;
+    uint32_t depth_or_layers; /* the larger of depth and array layers */
+    uint32_t levels;          /* of mipmaps; bit 31: linear tiling */
+    uint64_t reserved[7];
+    char name[TESSERA_NAME_BYTES]; /* of VK_EXT_debug_utils or _debug_marker; empty: none */
+};
+
+/* What happened. Numbers are never reused; names as above. */
+#define TESSERA_EVENTS(X)                                                             \
+    X(allocate, 1, "the application allocated memory; value: bytes")                  \
+    X(free, 2, "it freed memory; value: bytes")                                       \
+    X(bind, 3, "it bound something to memory; value: the offset")                     \
+    X(map, 4, "it mapped memory; value: bytes")                                       \
+    X(unmap, 5, "it unmapped memory")                                                 \
+    X(move, 6, "an allocation was placed anew; value: its offset now")                \
+    X(block_made, 7, "the driver made a block; value: bytes")                         \
+    X(block_released, 8, "a block went back to the driver; value: bytes")             \
+    X(failure, 9, "a call failed; value: VkResult, its sign extended")                \
+    X(pass_through, 10, "as allocate, of what the driver served; detail: the reason") \
+    X(frame, 11, "a picture was presented; value: its number")                        \
+    X(level, 12, "recording began here at this level; value: enum tessera_level")
+
+enum tessera_event_kind {
+#define TESSERA_ENUMERATOR(name, number, text) TESSERA_EVENT_##name = number,
+    TESSERA_EVENTS(TESSERA_ENUMERATOR)
+#undef TESSERA_ENUMERATOR
+        TESSERA_EVENT_COUNT
+};
+
+/* One event. What is freed is told by `free` whether it was pooled or not. */
+struct tessera_event {
+    uint64_t ticks;  /* when, see struct tessera_clock */
+    uint8_t kind;    /* enum tessera_event_kind */
+    uint8_t type;    /* index of the memory type; 255: none */
+    uint16_t detail; /* pass_through: enum tessera_reason. allocate, free, block_made,
+                      * block_released: 1 + tessera_histogram_bucket() of the time that the call
+                      * took if it was measured, else 0. failure: enum tessera_call */
+    uint16_t thread; /* as in tessera_allocation_record */
+    uint16_t stack;
+    uint64_t object; /* the application's VkDeviceMemory; block_made and _released: the driver's */
+    uint64_t value;
+};
+
+/* The newest events of a lane, in the order in which they were written. Writer: one thread at a
+ * time, which holds the lane's lock: it stores the event number `written` at written % capacity,
+ * then (release) written + 1. A reader loads `written`, copies, then (acquire) loads it again: of
+ * what it copied, events with a number of at most that less `capacity` were overwritten. Lanes of
+ * a process are put into one order by `ticks`. */
+struct tessera_ring {
+    uint64_t written;  /* events so far */
+    uint64_t capacity; /* events; a power of two, and fixed */
+    uint64_t reserved[6];
+    /* followed by: struct tessera_event events[capacity]; */
+};
+
+/* A call stack. Writer: under the lock of the stacks; never changed once its `sequence` is even and
+ * not 0. Record 0 is not in use. */
+struct tessera_stack_record {
+    uint64_t sequence;
+    uint64_t depth; /* addresses in use, at most TESSERA_MAX_FRAMES; 0: not in use */
+    uint64_t addresses[TESSERA_MAX_FRAMES]; /* where calls return to, innermost first */
+};
+
+/* A file whose code may be in call stacks. Writer: under the lock of the stacks. */
+struct tessera_module_record {
+    uint64_t sequence;
+    uint64_t start; /* of the addresses that it takes; 0: not in use */
+    uint64_t end;
+    uint64_t bias;        /* address less the address in the file's symbols */
+    uint64_t id_bytes;    /* of build_id */
+    uint8_t build_id[32]; /* NT_GNU_BUILD_ID, its first bytes */
+    char path[440];       /* empty if not known or too long */
+};
+
+/* A thread that allocated. Writer: the thread itself, once. Record 0 is not in use. */
+struct tessera_thread_record {
+    uint64_t sequence;
+    uint64_t tid; /* as gettid() says; 0: not in use */
+    char name[16];
+};
+
+/* Which time `ticks` are. They are the processor's cycle counter where it runs evenly, else ns of
+ * CLOCK_MONOTONIC. At `ticks0` it was `ns0`, at `ticks1` `ns1` (both of CLOCK_MONOTONIC); other
+ * times lie on the line through both. Writer: under the process-wide lock, consistent under the
+ * header's `sequence`. */
+struct tessera_clock {
+    uint64_t ticks0;
+    uint64_t ns0;
+    uint64_t ticks1;
+    uint64_t ns1;
+};
+
+/* The one request that a reader may make, in a file of its own beside the segment:
+ * PID-STARTTIME.level, one such structure, made by whoever asks (exclusively, mode 0600) or written
+ * anew in place. The process looks at it every quarter of a second, copies it, and obeys if the
+ * file is a regular one of its own user of this size, and everything in it is as said here.
+ * `serial` is shown in the header once the request was dealt with. */
+struct tessera_level_request {
+    uint64_t magic; /* TESSERA_LEVEL_MAGIC */
+    uint64_t pid;   /* the segment's */
+    uint64_t start_time;
+    uint64_t serial; /* any number that differs from the last one */
+    uint64_t level;  /* enum tessera_level */
+    uint64_t stacks; /* one in this many allocations keeps its call stack; 0: none;
+                      * TESSERA_STACKS_AS_IS: as it is */
+    uint64_t check;  /* the exclusive or of the words before it */
+};
+#define TESSERA_LEVEL_MAGIC UINT64_C(0x314c564c41535354) /* "TSSALVL1" in memory order */
+#define TESSERA_STACKS_AS_IS UINT64_C(0xffffffffffffffff)
 
 enum tessera_process_state {
     TESSERA_PROCESS_LIVE = 1,  /* an instance exists */
@@ -303,11 +531,11 @@ enum tessera_process_state {
 struct tessera_channel_header {
     uint64_t magic; /* TESSERA_CHANNEL_MAGIC, stored last */
     uint32_t abi_version;
-    uint32_t header_bytes;    /* sizeof(struct tessera_channel_header): where record 0 starts */
-    uint64_t record_bytes;    /* sizeof(struct tessera_device_record) */
-    uint64_t segment_bytes;   /* bytes of the file that are backed by pages; only grows */
-    uint64_t max_bytes;       /* segment_bytes never passes it */
-    uint64_t device_capacity; /* records inside segment_bytes */
+    uint32_t header_bytes;  /* sizeof(struct tessera_channel_header) */
+    uint64_t record_bytes;  /* sizeof(struct tessera_device_record) */
+    uint64_t segment_bytes; /* bytes of the file that are backed by pages; only grows */
+    uint64_t max_bytes;     /* segment_bytes never passes it */
+    uint64_t extent_count;  /* entries of `extents` that were ever in use */
     uint64_t pid;
     uint64_t pid_start_time; /* field 22 of /proc/PID/stat, in clock ticks since boot */
     uint64_t parent_pid;
@@ -319,11 +547,17 @@ struct tessera_channel_header {
     uint64_t dropped_devices; /* devices that got no record */
     uint64_t next_device_id;
     uint64_t sequence;
-    uint64_t destroyed_devices; /* of those with a record, so far */
-    uint64_t reserved[14];
+    uint64_t destroyed_devices;    /* of those with a record, so far */
+    uint64_t level;                /* enum tessera_level: of devices from now on */
+    uint64_t stack_interval;       /* one in this many allocations keeps its call stack; 0: none */
+    uint64_t level_serial;         /* of the last tessera_level_request that was dealt with */
+    uint64_t created_monotonic_ns; /* CLOCK_MONOTONIC at created_ns */
+    struct tessera_clock clock;
+    uint64_t reserved[6];
     char process[256]; /* base name of the executable */
     char layer_version[32];
-    uint64_t padding[444]; /* the header fills one page of 4,096 bytes */
+    uint64_t padding[444]; /* up to here: one page of 4,096 bytes */
+    struct tessera_extent extents[TESSERA_MAX_EXTENTS];
 };
 
 /* Bucket of a duration: four buckets an octave. Bucket 0 holds 0 ns; below 4 ns buckets are exact;
@@ -371,14 +605,49 @@ static inline uint64_t tessera_histogram_floor(uint32_t bucket) {
 }
 #endif
 
-static_assert(sizeof(struct tessera_channel_header) == 4096, "the header is one page");
+/* Bytes of one record of a table's extents; 0 for what is not a table. */
+static inline uint64_t tessera_record_bytes(uint32_t kind) {
+    switch (kind) {
+        case TESSERA_KIND_DEVICE:
+            return sizeof(struct tessera_device_record);
+        case TESSERA_KIND_SLOTS:
+        case TESSERA_KIND_PASSED:
+            return sizeof(struct tessera_allocation_record);
+        case TESSERA_KIND_BLOCKS:
+            return sizeof(struct tessera_block_record);
+        case TESSERA_KIND_RESOURCES:
+            return sizeof(struct tessera_resource_record);
+        case TESSERA_KIND_STACKS:
+            return sizeof(struct tessera_stack_record);
+        case TESSERA_KIND_MODULES:
+            return sizeof(struct tessera_module_record);
+        case TESSERA_KIND_THREADS:
+            return sizeof(struct tessera_thread_record);
+        default:
+            return 0;
+    }
+}
+
+static_assert(offsetof(struct tessera_channel_header, extents) == 4096, "ABI: one page");
+static_assert(sizeof(struct tessera_channel_header) == 36864, "ABI: nine pages");
+static_assert(sizeof(struct tessera_extent) == 32, "ABI");
+static_assert(sizeof(struct tessera_allocation_record) == 64, "ABI: one cache line");
+static_assert(sizeof(struct tessera_block_record) == 64, "ABI");
+static_assert(sizeof(struct tessera_resource_record) == 192, "ABI");
+static_assert(sizeof(struct tessera_event) == 32, "ABI: two a cache line");
+static_assert(sizeof(struct tessera_ring) == 64, "ABI: one cache line");
+static_assert(sizeof(struct tessera_stack_record) == 256, "ABI");
+static_assert(sizeof(struct tessera_module_record) == 512, "ABI");
+static_assert(sizeof(struct tessera_thread_record) == 32, "ABI");
+static_assert(sizeof(struct tessera_level_request) == 56, "ABI");
+static_assert(TESSERA_KIND_COUNT <= TESSERA_MAX_KINDS, "room for kinds");
 static_assert(sizeof(struct tessera_totals) == 48, "ABI");
 static_assert(sizeof(struct tessera_pooled) == 56, "ABI");
 static_assert(sizeof(struct tessera_shard_counters) == 64, "ABI: one cache line");
 static_assert(offsetof(struct tessera_device_record, shards) % 64 == 0, "lines are cache lines");
 static_assert(sizeof(struct tessera_type_totals) == 952, "ABI");
 static_assert(sizeof(struct tessera_call_totals) == 1056, "ABI");
-static_assert(sizeof(struct tessera_device_record) == 99968 + 128 * 64, "ABI");
+static_assert(sizeof(struct tessera_device_record) == 100096 + 128 * 64, "ABI");
 static_assert(TESSERA_REASON_COUNT <= TESSERA_MAX_REASONS, "room for reasons");
 static_assert(TESSERA_MISUSE_COUNT <= TESSERA_MAX_MISUSES, "room for kinds of misuse");
 static_assert(TESSERA_CALL_COUNT <= TESSERA_MAX_CALLS, "room for calls");
