@@ -23,6 +23,7 @@ libabsl-dev                  header absl/base/thread_annotations.h
 libcli11-dev                 header CLI/CLI.hpp
 nlohmann-json3-dev           header nlohmann/json.hpp
 libpng-dev                   header png.h
+libdw-dev                    header elfutils/libdwfl.h
 libgtest-dev                 header gtest/gtest.h
 libgmock-dev                 header gmock/gmock.h
 glslang-tools                command glslangValidator
