@@ -59,6 +59,7 @@ struct Choice {
 constexpr Choice<Mode> kModes[] = {{"pool", Mode::kPool}, {"off", Mode::kOff}};
 constexpr Choice<Shards> kShards[] = {
     {"on", Shards::kOn}, {"off", Shards::kOff}, {"eager", Shards::kEager}};
+constexpr Choice<uint32_t> kLevels[] = {{"totals", 0}, {"full", 1}, {"events", 2}};
 constexpr Choice<Zero> kZeroes[] = {{"off", Zero::kOff}, {"reuse", Zero::kReuse}};
 constexpr Choice<bool> kSwitch[] = {{"on", true},     {"off", false}, {"true", true},
                                     {"false", false}, {"1", true},    {"0", false}};
@@ -94,6 +95,12 @@ bool SetNumber(std::string_view value, uint64_t& field, uint64_t most) noexcept 
     return true;
 }
 
+// A number of allocations, or what stands for none and each.
+bool SetStacks(std::string_view value, uint64_t& field) noexcept {
+    constexpr Choice<uint64_t> kWords[] = {{"off", 0}, {"all", 1}};
+    return SetChoice<uint64_t>(kWords, value, field) || SetNumber(value, field, 1'000'000'000);
+}
+
 bool SetPath(std::string_view value, std::array<char, kMaxSettingPathBytes>& field) noexcept {
     if (value.size() >= field.size() || value.find('\0') != std::string_view::npos) return false;
     field.fill('\0');
@@ -109,6 +116,22 @@ constexpr SettingInfo kTable[] = {
      "Whether the process publishes its numbers for the tessera command.",
      [](Settings& s, std::string_view v) noexcept {
          return SetChoice<bool>(kSwitch, v, s.channel);
+     }},
+    {"level", SettingKind::kChoice, "totals, full, events", "totals",
+     "What it publishes: totals; each allocation by itself; and what happens, event by event.",
+     [](Settings& s, std::string_view v) noexcept {
+         return SetChoice<uint32_t>(kLevels, v, s.level);
+     }},
+    {"stacks", SettingKind::kWord, "off, all, or a number N up to 1000000000", "off",
+     "Whether allocations keep their call stack, all or one in N; at the levels full and events.",
+     [](Settings& s, std::string_view v) noexcept { return SetStacks(v, s.stacks); }},
+    {"channel_bytes", SettingKind::kBytes, "a size from 1MiB to 512MiB", "32MiB",
+     "How large what it publishes may become; what finds no room is counted.",
+     [](Settings& s, std::string_view v) noexcept {
+         uint64_t bytes = 0;
+         if (!SetBytes(v, bytes, kMiB) || bytes == 0 || bytes > 512 * kMiB) return false;
+         s.channel_bytes = bytes;
+         return true;
      }},
     {"idle_bytes", SettingKind::kBytes, "a size such as 67108864, 65536KiB or 64MiB", "64MiB",
      "How many bytes of empty blocks each memory type keeps for the next allocation.",

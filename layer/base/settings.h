@@ -75,6 +75,15 @@ struct Settings {
     // Whether the process publishes its numbers for `tessera stat` and its like.
     bool channel = true;
 
+    // How much it publishes; enum tessera_level. A reader may ask for another level later.
+    uint32_t level = 0;
+
+    // One in this many allocations keeps its call stack, at levels above the first; 0: none.
+    uint64_t stacks = 0;
+
+    // Units: bytes. How large what it publishes may become.
+    uint64_t channel_bytes = 32 * kMiB;
+
     // Units: bytes, per memory type of a device. How much may stay allocated in blocks that hold
     // nothing, ready for the next allocation.
     uint64_t idle_bytes = 64 * kMiB;
@@ -123,6 +132,7 @@ enum class SettingKind : uint8_t {
     kSwitch,  // on or off; true, false, 1 and 0 are understood as well
     kBytes,   // a number of bytes, or a number with the suffix KiB, MiB or GiB
     kNumber,  // a number of what the key says
+    kWord,    // a word or a number
     kFile,    // a path
 };
 

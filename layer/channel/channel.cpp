@@ -8,11 +8,14 @@
 #include <cstring>
 #include <new>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "channel/counters.h"
 #include "channel/device_record.h"
+#include "channel/level_file.h"
 #include "channel/segment.h"
+#include "channel/tables.h"
 
 namespace tessera::channel {
 namespace {
@@ -34,6 +37,10 @@ constinit State g_state ABSL_GUARDED_BY(g_mutex);
 
 // Where several devices are counted together, and nobody reads it, when there is no memory at all.
 constinit tessera_device_record g_discarded{};
+
+// How long the first look at the cycle counter's pace takes. A reader's clock is off by less than a
+// thousandth until the helper looks again.
+constexpr uint64_t kFirstCalibrationNs = 100'000;
 
 constexpr uint64_t kNone = 0;  // no index of a device: record 0 is the retired sum
 
@@ -69,10 +76,11 @@ Census Count(const Segment& segment) noexcept {
 }
 
 // Moves the numbers of a destroyed device into the retired sum, and makes its record free.
-void Retire(const Segment& segment, uint64_t index) noexcept {
+void Retire(Segment& segment, uint64_t index) noexcept {
     const SequencedWrite write(segment.header().sequence);
     tessera_device_record& record = segment.record(index);
     AddToRetired(segment.record(0), record);
+    segment.FreeExtents(Load(record.id));
     std::memset(&record, 0, sizeof(record));
 }
 
@@ -80,8 +88,9 @@ void Retire(const Segment& segment, uint64_t index) noexcept {
 // that could make room.
 uint64_t MakeRoom(Segment& segment) noexcept {
     if (const uint64_t index = FindAbsent(segment); index != kNone) return index;
-    const uint64_t records = segment.capacity() == 0 ? 2 : segment.capacity() + 1;
-    if (segment.Reserve(records)) return records - 1;
+    // Record 0 is no device's.
+    if ((segment.capacity() != 0 || segment.AddRecord()) && segment.AddRecord())
+        return segment.capacity() - 1;
     const uint64_t retired = Count(segment).first_destroyed;
     if (retired != kNone) Retire(segment, retired);
     return retired;
@@ -129,19 +138,21 @@ void ForgetPrivate(State& state, const tessera_device_record* record) noexcept {
 // Unmaps the segment once nobody can count in it: a device may outlive the last instance, although
 // an application must not let it.
 void CloseIfUnused(State& state) noexcept {
-    if (state.segment.is_open() && state.instances == 0 && Count(state.segment).live == 0)
+    if (state.segment.is_open() && state.instances == 0 && Count(state.segment).live == 0) {
         state.segment.Close();
+        ForgetTables();
+    }
 }
 
 }  // namespace
 
-void InstanceCreated(bool publish) noexcept {
+void InstanceCreated(bool publish, uint64_t max_bytes) noexcept {
     const MutexLock lock(g_mutex);
     const bool is_first = g_state.instances++ == 0;
     Segment& segment = g_state.segment;
     if (!publish) return;
     if (!segment.is_open())
-        segment.Open();
+        segment.Open(max_bytes != 0 ? max_bytes : kMaxSegmentBytes);
     else if (is_first)
         segment.MarkLive();
 }
@@ -161,7 +172,7 @@ tessera_device_record* DeviceCreated(const DeviceFacts& facts) noexcept {
 
 void DeviceDestroyed(tessera_device_record* record) noexcept {
     const MutexLock lock(g_mutex);
-    const Segment& segment = g_state.segment;
+    Segment& segment = g_state.segment;
     if (!segment.Contains(record)) {
         ForgetPrivate(g_state, record);
         return;
@@ -179,11 +190,63 @@ void DeviceDestroyed(tessera_device_record* record) noexcept {
     CloseIfUnused(g_state);
 }
 
+void* AddExtent(tessera_kind kind, uint64_t owner, uint32_t first, uint64_t bytes) noexcept {
+    const MutexLock lock(g_mutex);
+    if (!g_state.segment.is_open()) return nullptr;
+    return g_state.segment.AddExtent(kind, owner, first, bytes);
+}
+
+void ShowLevel(tessera_level level, uint64_t stack_interval, uint64_t serial) noexcept {
+    const MutexLock lock(g_mutex);
+    if (!g_state.segment.is_open()) return;
+    tessera_channel_header& header = g_state.segment.header();
+    const SequencedWrite write(header.sequence);
+    Store(header.level, level);
+    Store(header.stack_interval, stack_interval);
+    Store(header.level_serial, serial);
+}
+
+void Calibrate() noexcept {
+    const MutexLock lock(g_mutex);
+    if (!g_state.segment.is_open()) return;
+    tessera_channel_header& header = g_state.segment.header();
+    tessera_clock clock = Copy(header.clock);
+    uint64_t ns = NowNs();
+    uint64_t ticks = Ticks();
+    if (clock.ticks0 == 0 || ticks <= clock.ticks0 || ns <= clock.ns0) {
+        clock.ns0 = ns;
+        clock.ticks0 = ticks;
+        while (NowNs() - ns < kFirstCalibrationNs) {
+        }
+        ns = NowNs();
+        ticks = Ticks();
+    }
+    const SequencedWrite write(header.sequence);
+    Store(header.clock.ticks0, clock.ticks0);
+    Store(header.clock.ns0, clock.ns0);
+    Store(header.clock.ticks1, ticks);
+    Store(header.clock.ns1, ns);
+}
+
+bool ReadLevelRequest(tessera_level_request* request) noexcept {
+    char path[kMaxFolderPathBytes + kMaxSegmentNameBytes];
+    SegmentOwner owner;
+    {
+        const MutexLock lock(g_mutex);
+        if (!g_state.segment.is_open() || !FormatLevelPath(g_state.segment.path(), path))
+            return false;
+        owner = g_state.segment.owner();
+    }
+    return ReadLevelFile(path, owner, request);
+}
+
 void ForkedChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     // The mutex may be held by a thread of the parent that does not exist here.
     new (&g_mutex) Mutex();
     g_state.segment.Abandon();
-    g_state = State();
+    ForgetTablesInChild();
+    g_state.instances = 0;
+    g_state.private_records = nullptr;
 }
 
 }  // namespace tessera::channel

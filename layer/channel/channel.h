@@ -37,8 +37,9 @@ struct DeviceFacts {
 
 // An instance was created. With the first one the segment is opened, unless `publish` is false (the
 // setting `channel=off`, or a process with elevated rights); nothing at all is made then. A failure
-// is logged and means that nothing is published; it is never an error of the caller.
-void InstanceCreated(bool publish) noexcept;
+// is logged and means that nothing is published; it is never an error of the caller. `max_bytes`:
+// how large a new segment may become; 0: the default.
+void InstanceCreated(bool publish, uint64_t max_bytes = 0) noexcept;
 
 // An instance was destroyed. With the last one the segment is marked closed, and unmapped unless
 // the application has left a device alive, which may still be counted for; the file stays for
@@ -52,6 +53,18 @@ tessera_device_record* DeviceCreated(const DeviceFacts& facts) noexcept;
 // The device is gone; its totals stay readable. Of the destroyed devices the last
 // TESSERA_MAX_DESTROYED keep their own record, older ones are added to record 0 and make room.
 void DeviceDestroyed(tessera_device_record* record) noexcept;
+
+// What the process records from now on, and the last request for it that was dealt with, for
+// readers.
+void ShowLevel(tessera_level level, uint64_t stack_interval, uint64_t serial) noexcept;
+
+// Tells readers which time the cycle counter shows now. The first call of a process takes a tenth
+// of a millisecond.
+void Calibrate() noexcept;
+
+// What a reader asks for; see struct tessera_level_request. Returns: false if there is no request
+// that is to be obeyed. Costs a system call where there is none.
+bool ReadLevelRequest(tessera_level_request* request) noexcept;
 
 // Forgets the parent's segment without touching it, in the child of a fork, before anything else is
 // called there (from the callback of EnterProcess). Whatever lock the parent's threads held is new.

@@ -64,12 +64,14 @@ class SequencedWrite {
  public:
     explicit SequencedWrite(uint64_t& sequence) noexcept : sequence_(sequence) {
         if constexpr (!kCounts) return;
-        Store(sequence_, Load(sequence_) + 1);
+        odd_ = Load(sequence_) + 1;
+        Store(sequence_, odd_);
         OrderWrites();
     }
     ~SequencedWrite() {
         if constexpr (!kCounts) return;
-        std::atomic_ref<uint64_t>(sequence_).store(Load(sequence_) + 1, std::memory_order_release);
+        // Not loaded again: what was just stored would have to be waited for.
+        std::atomic_ref<uint64_t>(sequence_).store(odd_ + 1, std::memory_order_release);
     }
     SequencedWrite(const SequencedWrite&) = delete;
     SequencedWrite& operator=(const SequencedWrite&) = delete;
@@ -86,6 +88,7 @@ class SequencedWrite {
     }
 
     uint64_t& sequence_;
+    uint64_t odd_ = 0;
 };
 
 // One allocation begins or ends in a view. The caller brackets it with a SequencedWrite.
@@ -109,14 +112,15 @@ inline uint64_t CountCall(tessera_call_totals& call) noexcept {
     return std::atomic_ref<uint64_t>(call.count).fetch_add(1, std::memory_order_relaxed);
 }
 
-// Adds the duration of a call that CountCall counted.
+// Adds the duration of a call that CountCall counted and that stands for `weight` calls.
 // Threads: any, at any time.
-inline void CountDuration(tessera_call_totals& call, uint64_t duration_ns) noexcept {
+inline void CountDuration(tessera_call_totals& call, uint64_t duration_ns,
+                          uint64_t weight = 1) noexcept {
     constexpr auto relaxed = std::memory_order_relaxed;
-    std::atomic_ref<uint64_t>(call.timed).fetch_add(1, relaxed);
-    std::atomic_ref<uint64_t>(call.total_ns).fetch_add(duration_ns, relaxed);
+    std::atomic_ref<uint64_t>(call.timed).fetch_add(weight, relaxed);
+    std::atomic_ref<uint64_t>(call.total_ns).fetch_add(duration_ns * weight, relaxed);
     std::atomic_ref<uint64_t>(call.histogram[tessera_histogram_bucket(duration_ns)])
-        .fetch_add(1, relaxed);
+        .fetch_add(weight, relaxed);
     std::atomic_ref<uint64_t> maximum(call.max_ns);
     for (uint64_t seen = maximum.load(relaxed);
          seen < duration_ns && !maximum.compare_exchange_weak(seen, duration_ns, relaxed);) {

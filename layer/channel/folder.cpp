@@ -107,10 +107,25 @@ class Graveyard {
     std::array<DeadSegment, kKeptDeadSegments> kept_;
 };
 
+// A request that nobody will look at any more: its process is gone. Half-written ones count as well.
+void VisitRequest(int folder, std::string_view name) noexcept {
+    const size_t end = name.find(kLevelSuffix);
+    if (end == std::string_view::npos || name.size() >= kMaxSegmentNameBytes) return;
+    char segment[2 * kMaxSegmentNameBytes];
+    std::snprintf(segment, sizeof(segment), "%.*s%s", static_cast<int>(end), name.data(),
+                  kSegmentSuffix.data());
+    const std::optional<SegmentOwner> owner = ParseSegmentName(segment);
+    struct stat status;
+    if (!owner || fstatat(folder, name.data(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+    if (!S_ISREG(status.st_mode) || status.st_uid != geteuid() || status.st_nlink != 1) return;
+    if (!ProcessRuns(owner->pid, owner->start_time)) unlinkat(folder, name.data(), 0);
+}
+
 void Visit(int folder, const char* name, Graveyard& graveyard) noexcept {
     const std::optional<SegmentOwner> owner = ParseSegmentName(name);
     struct stat status;
-    if (!owner || fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+    if (!owner) return VisitRequest(folder, name);
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return;
     if (!S_ISREG(status.st_mode) || status.st_uid != geteuid() || status.st_nlink != 1) return;
     if (ProcessRuns(owner->pid, owner->start_time)) {
         utimensat(folder, name, nullptr, AT_SYMLINK_NOFOLLOW);

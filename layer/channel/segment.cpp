@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "channel/counters.h"
@@ -24,6 +25,9 @@
 
 namespace tessera::channel {
 namespace {
+
+// What a file says of itself, while that is looked at: too large for the stack of just any thread.
+constinit tessera_channel_header g_found{};
 
 // The unit of st_blocks, which counts what is reserved: a file with holes has fewer.
 constexpr uint64_t kBlockBytes = 512;
@@ -37,8 +41,9 @@ bool IsOwnPlainFile(const struct stat& status) noexcept {
 }
 
 // Returns: whether `file` is a segment that this writer can continue for `owner`. Then its header
-// is in `header`.
-bool IsSound(int file, const SegmentOwner& owner, tessera_channel_header& header) noexcept {
+// is in `g_found`.
+bool IsSound(int file, const SegmentOwner& owner) noexcept {
+    tessera_channel_header& header = g_found;
     struct stat status;
     if (fstat(file, &status) != 0 || !IsOwnPlainFile(status)) return false;
     if (pread(file, &header, sizeof(header), 0) != ssize_t{sizeof(header)}) return false;
@@ -48,8 +53,8 @@ bool IsSound(int file, const SegmentOwner& owner, tessera_channel_header& header
            header.record_bytes == sizeof(tessera_device_record) &&
            header.max_bytes <= TESSERA_CHANNEL_LIMIT_BYTES &&
            header.segment_bytes <= header.max_bytes &&
-           header.device_capacity <= header.max_bytes / sizeof(tessera_device_record) &&
-           header.segment_bytes == SegmentBytes(header.device_capacity) &&
+           header.segment_bytes >= sizeof(header) && header.segment_bytes % kPageBytes == 0 &&
+           header.extent_count <= TESSERA_MAX_EXTENTS &&
            static_cast<uint64_t>(status.st_size) >= header.segment_bytes &&
            static_cast<uint64_t>(status.st_blocks) * kBlockBytes >= header.segment_bytes &&
            header.pid == owner.pid && header.pid_start_time == owner.start_time;
@@ -100,7 +105,8 @@ int ReserveFile(int file, uint64_t from, uint64_t to) noexcept {
     return error;
 }
 
-bool Segment::Open() noexcept {
+bool Segment::Open(uint64_t max_bytes) noexcept {
+    max_bytes_ = std::clamp(ExtentBytes(max_bytes), SegmentBytes(0), TESSERA_CHANNEL_LIMIT_BYTES);
     const std::optional<ProcessStat> self = ReadProcessStat(static_cast<uint64_t>(getpid()));
     if (!self) {
         TESSERA_LOG(kWarning,
@@ -131,7 +137,7 @@ bool Segment::OpenIn(int folder, const char* name) noexcept {
     if (file < 0) return false;
     // Held, through the mapping, for as long as any process has the segment mapped.
     flock(file, LOCK_SH | LOCK_NB);
-    const bool mapped = Map(file, is_new ? kMaxSegmentBytes : max_bytes_);
+    const bool mapped = Map(file, max_bytes_);
     const int error = errno;
     close(file);
     if (!mapped) {
@@ -145,35 +151,70 @@ bool Segment::OpenIn(int folder, const char* name) noexcept {
 }
 
 // Opens the process's segment or makes it, with pages behind as many records as possible.
-// Returns: its descriptor, which the caller closes; -1, with the reason in errno. `capacity_` and,
-// for one that was there, `max_bytes_` are set.
+// Returns: its descriptor, which the caller closes; -1, with the reason in errno. What describes
+// the file is set.
 int Segment::OpenFile(int folder, const char* name, bool& is_new) noexcept {
     constexpr int kFlags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     int file = openat(folder, name, kFlags);
-    tessera_channel_header found;
-    if (file >= 0 && IsSound(file, owner_, found)) {
-        capacity_ = found.device_capacity;
-        max_bytes_ = found.max_bytes;
-        return file;
-    }
+    if (file >= 0 && IsSound(file, owner_) && TakeExtents(g_found)) return file;
     if (file >= 0) close(file);
     if (unlinkat(folder, name, 0) != 0 && errno != ENOENT) return -1;
 
     file = openat(folder, name, kFlags | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
     if (file < 0) return -1;
     is_new = true;
-    capacity_ = kFirstRecords;
-    // A full file system may still have the one page which says that devices got no record.
+    extent_count_ = 0;
+    capacity_ = 0;
+    bytes_ = SegmentBytes(0);
+    // A full file system may still have the pages which say that devices got no record.
     int error = fchmod(file, S_IRUSR | S_IWUSR) == 0 ? 0 : errno;
-    if (error == 0 && ReserveFile(file, 0, SegmentBytes(capacity_)) != 0) {
-        capacity_ = 0;
-        error = ReserveFile(file, 0, SegmentBytes(0));
+    if (error == 0) error = ReserveFile(file, 0, bytes_);
+    if (error == 0) {
+        const uint64_t wanted = SegmentBytes(kFirstRecords);
+        if (wanted <= max_bytes_ && ReserveFile(file, bytes_, wanted) == 0) {
+            for (capacity_ = 0; capacity_ < kFirstRecords; ++capacity_)
+                extents_[extent_count_++] = {SegmentBytes(capacity_),
+                                             ExtentBytes(sizeof(tessera_device_record)),
+                                             TESSERA_KIND_DEVICE, static_cast<uint32_t>(capacity_),
+                                             0};
+            bytes_ = wanted;
+        }
+        return file;
     }
-    if (error == 0) return file;
     close(file);
     unlinkat(folder, name, 0);
     errno = error;
     return -1;
+}
+
+// Takes over the extents of a segment that is there, if they can be as this writer would have left
+// them. Returns: false if not.
+bool Segment::TakeExtents(const tessera_channel_header& found) noexcept {
+    uint64_t bytes = 0;
+    bool has_record[kMostRecords] = {};
+    capacity_ = 0;
+    for (uint64_t i = 0; i < found.extent_count; ++i) {
+        const tessera_extent& extent = found.extents[i];
+        if (extent.bytes == 0 || extent.bytes % kPageBytes != 0 ||
+            extent.kind >= TESSERA_KIND_COUNT || extent.offset != sizeof(found) + bytes ||
+            extent.bytes > found.segment_bytes - sizeof(found) - bytes)
+            return false;
+        bytes += extent.bytes;
+        extents_[i] = extent;
+        if (extent.kind != TESSERA_KIND_DEVICE) continue;
+        if (extent.bytes != ExtentBytes(sizeof(tessera_device_record)) || extent.owner != 0 ||
+            extent.first >= kMostRecords || has_record[extent.first])
+            return false;
+        has_record[extent.first] = true;
+        ++capacity_;
+    }
+    for (uint64_t i = 0; i < capacity_; ++i)
+        if (!has_record[i]) return false;
+    if (sizeof(found) + bytes != found.segment_bytes) return false;
+    extent_count_ = static_cast<uint32_t>(found.extent_count);
+    bytes_ = found.segment_bytes;
+    max_bytes_ = found.max_bytes;
+    return true;
 }
 
 bool Segment::Map(int file, uint64_t max_bytes) noexcept {
@@ -182,9 +223,12 @@ bool Segment::Map(int file, uint64_t max_bytes) noexcept {
     void* const start = mmap(nullptr, max_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (start == MAP_FAILED) return false;
     header_ = static_cast<tessera_channel_header*>(start);
-    max_bytes_ = max_bytes;
     device_ = status.st_dev;
     inode_ = status.st_ino;
+    for (uint32_t i = 0; i < extent_count_; ++i)
+        if (extents_[i].kind == TESSERA_KIND_DEVICE)
+            records_[extents_[i].first] = reinterpret_cast<tessera_device_record*>(
+                static_cast<std::byte*>(start) + extents_[i].offset);
     return true;
 }
 
@@ -194,12 +238,15 @@ void Segment::Describe(bool is_new) noexcept {
         header.abi_version = TESSERA_CHANNEL_ABI_VERSION;
         header.header_bytes = sizeof(tessera_channel_header);
         Store(header.record_bytes, sizeof(tessera_device_record));
-        Store(header.segment_bytes, SegmentBytes(capacity_));
+        Store(header.segment_bytes, bytes_);
         Store(header.max_bytes, max_bytes_);
-        Store(header.device_capacity, capacity_);
+        for (uint32_t i = 0; i < extent_count_; ++i)
+            SetExtent(i, extents_[i]);
+        Store(header.extent_count, extent_count_);
         Store(header.pid, owner_.pid);
         Store(header.pid_start_time, owner_.start_time);
         Store(header.created_ns, RealTimeNs());
+        Store(header.created_monotonic_ns, NowNs());
         Store(header.next_device_id, 1);
     } else {
         Repair();
@@ -232,24 +279,94 @@ void Segment::Repair() noexcept {
     }
 }
 
-bool Segment::Reserve(uint64_t records) noexcept {
-    if (records <= capacity_) return true;
-    const uint64_t bytes = SegmentBytes(records);
-    if (bytes > max_bytes_) return false;
+bool Segment::AddRecord() noexcept {
+    if (capacity_ == kMostRecords) return false;
+    void* const record = AddExtent(TESSERA_KIND_DEVICE, 0, static_cast<uint32_t>(capacity_),
+                                   sizeof(tessera_device_record));
+    if (record == nullptr) return false;
+    records_[capacity_++] = static_cast<tessera_device_record*>(record);
+    return true;
+}
+
+void* Segment::AddExtent(tessera_kind kind, uint64_t owner, uint32_t first,
+                         uint64_t bytes) noexcept {
+    if (bytes == 0 || bytes > max_bytes_) return nullptr;
+    // What an earlier load of the layer left of the process's own goes on.
+    for (uint32_t i = 0; i < extent_count_; ++i) {
+        const tessera_extent& extent = extents_[i];
+        if (owner == 0 && extent.owner == 0 && extent.kind == kind && extent.first == first &&
+            extent.bytes == ExtentBytes(bytes))
+            return reinterpret_cast<std::byte*>(header_) + extent.offset;
+    }
+    return AddExtentUnannounced({0, ExtentBytes(bytes), static_cast<uint32_t>(kind), first, owner});
+}
+
+void* Segment::AddExtentUnannounced(const tessera_extent& wanted) noexcept {
+    // One that was let go and is not much too large.
+    uint32_t index = extent_count_;
+    for (uint32_t i = 0; i < extent_count_; ++i) {
+        const tessera_extent& extent = extents_[i];
+        if (extent.kind != TESSERA_KIND_FREE || extent.bytes < wanted.bytes ||
+            extent.bytes / 2 > wanted.bytes || wanted.kind == TESSERA_KIND_DEVICE)
+            continue;
+        if (index == extent_count_ || extent.bytes < extents_[index].bytes) index = i;
+    }
+    tessera_extent extent = wanted;
+    const bool is_new = index == extent_count_;
+    if (is_new) {
+        if (extent_count_ == TESSERA_MAX_EXTENTS || wanted.bytes > max_bytes_ - bytes_ ||
+            !GrowFile(bytes_ + wanted.bytes))
+            return nullptr;
+        extent.offset = bytes_;
+    } else {
+        extent.offset = extents_[index].offset;
+        extent.bytes = extents_[index].bytes;
+    }
+    auto* const start = reinterpret_cast<std::byte*>(header_) + extent.offset;
+    const SequencedWrite write(header_->sequence);
+    if (is_new) {
+        bytes_ += extent.bytes;
+        ++extent_count_;
+        Store(header_->segment_bytes, bytes_);
+        Store(header_->extent_count, extent_count_);
+    } else {
+        std::memset(start, 0, extent.bytes);
+    }
+    SetExtent(index, extent);
+    return start;
+}
+
+// Reserves what lies behind [bytes_, bytes). Returns: false if there is no room.
+bool Segment::GrowFile(uint64_t bytes) noexcept {
     const int file = open(path_, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) return false;
     // What the path leads to now must be what was mapped.
     struct stat status;
     const bool grown = fstat(file, &status) == 0 && status.st_dev == device_ &&
-                       status.st_ino == inode_ &&
-                       ReserveFile(file, SegmentBytes(capacity_), bytes) == 0;
+                       status.st_ino == inode_ && ReserveFile(file, bytes_, bytes) == 0;
     close(file);
-    if (!grown) return false;
-    const SequencedWrite write(header_->sequence);
-    capacity_ = records;
-    Store(header_->segment_bytes, bytes);
-    Store(header_->device_capacity, records);
-    return true;
+    return grown;
+}
+
+void Segment::SetExtent(uint32_t index, const tessera_extent& extent) noexcept {
+    extents_[index] = extent;
+    tessera_extent& shown = header_->extents[index];
+    Store(shown.offset, extent.offset);
+    Store(shown.bytes, extent.bytes);
+    std::atomic_ref<uint32_t>(shown.kind).store(extent.kind, std::memory_order_relaxed);
+    std::atomic_ref<uint32_t>(shown.first).store(extent.first, std::memory_order_relaxed);
+    Store(shown.owner, extent.owner);
+}
+
+void Segment::FreeExtents(uint64_t owner) noexcept {
+    for (uint32_t i = 0; i < extent_count_; ++i) {
+        if (extents_[i].owner != owner || owner == 0) continue;
+        tessera_extent extent = extents_[i];
+        extent.kind = TESSERA_KIND_FREE;
+        extent.first = 0;
+        extent.owner = 0;
+        SetExtent(i, extent);
+    }
 }
 
 void Segment::MarkLive() noexcept {
@@ -266,25 +383,34 @@ void Segment::MarkClosed() noexcept {
 
 void Segment::Close() noexcept {
     if (header_ != nullptr) munmap(header_, max_bytes_);
-    *this = Segment();
+    Forget();
+}
+
+void Segment::Forget() noexcept {
+    header_ = nullptr;
+    capacity_ = 0;
+    max_bytes_ = 0;
+    bytes_ = 0;
+    extent_count_ = 0;
+    path_[0] = '\0';
 }
 
 void Segment::Abandon() noexcept {
     if (header_ != nullptr)
         mmap(header_, max_bytes_, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-    *this = Segment();
+    Forget();
 }
 
 tessera_device_record& Segment::record(uint64_t index) const noexcept {
-    return reinterpret_cast<tessera_device_record*>(header_ + 1)[index];
+    return *records_[index];
 }
 
 bool Segment::Contains(const tessera_device_record* record) const noexcept {
     if (header_ == nullptr) return false;
     const auto address = reinterpret_cast<uintptr_t>(record);
     const auto start = reinterpret_cast<uintptr_t>(header_);
-    return address >= start && address < start + SegmentBytes(capacity_);
+    return address >= start && address < start + bytes_;
 }
 
 }  // namespace tessera::channel

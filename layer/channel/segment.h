@@ -6,7 +6,7 @@
 //
 // The one idea: no page is touched that the file system has not promised. The address range for the
 // largest segment is taken at once, so that records never move; pages behind it are reserved first
-// and used then. No descriptor is kept: an application that closes those which it does not know, or
+// and used then, an extent at a time: records of one kind that belong together. No descriptor is kept: an application that closes those which it does not know, or
 // passes them on, finds none of ours.
 #pragma once
 
@@ -19,15 +19,24 @@
 
 namespace tessera::channel {
 
-// The largest segment that this writer makes.
+// The largest segment that this writer makes, unless the settings say otherwise.
 inline constexpr uint64_t kMaxSegmentBytes = uint64_t{32} << 20;
 
 // Records that a new segment has room for, if there is space: the retired sum and two devices.
 inline constexpr uint64_t kFirstRecords = 3;
 
-// Returns: the size of a segment with room for `records` devices.
+// No more devices have records at a time.
+inline constexpr uint64_t kMostRecords = 384;
+
+// Extents are whole pages of the smallest size that there is.
+inline constexpr uint64_t kPageBytes = 4096;
+constexpr uint64_t ExtentBytes(uint64_t bytes) noexcept {
+    return (bytes + (kPageBytes - 1)) / kPageBytes * kPageBytes;
+}
+
+// Returns: the size of a segment with room for `records` devices and nothing else.
 constexpr uint64_t SegmentBytes(uint64_t records) noexcept {
-    return sizeof(tessera_channel_header) + records * sizeof(tessera_device_record);
+    return sizeof(tessera_channel_header) + records * ExtentBytes(sizeof(tessera_device_record));
 }
 
 // Makes the file `to` bytes long and reserves what backs [from, to).
@@ -46,12 +55,24 @@ class Segment {
     // Opens this process's segment: the one that an earlier load of the layer in this process left,
     // if it is sound, else a new one. What an earlier load left in the middle of a change is made
     // readable again. On success it is marked live.
+    // `max_bytes`: how large a new one may become.
     // Requires: !is_open(). Returns: false, after one logged line, if there can be none.
-    bool Open() noexcept;
+    bool Open(uint64_t max_bytes) noexcept;
 
-    // Makes room for `records` device records, all zero when new.
+    // Makes room for one more device record, all zero.
     // Requires: is_open(). Returns: false, with everything as it was, if there is no room.
-    bool Reserve(uint64_t records) noexcept;
+    bool AddRecord() noexcept;
+
+    // Makes an extent; see tables.h. Returns: its zeroed bytes, or null.
+    void* AddExtent(tessera_kind kind, uint64_t owner, uint32_t first, uint64_t bytes) noexcept;
+
+    // Lets go all extents of an owner other than 0. Requires: nobody uses them any more; the
+    // header's sequence is odd.
+    void FreeExtents(uint64_t owner) noexcept;
+
+    // Where the file lies, and whose it is.
+    const char* path() const noexcept { return path_; }
+    const SegmentOwner& owner() const noexcept { return owner_; }
 
     // A first instance exists, or the last one is gone. Requires: is_open().
     void MarkLive() noexcept;
@@ -82,14 +103,23 @@ class Segment {
     bool OpenIn(int folder, const char* name) noexcept;
     int OpenFile(int folder, const char* name, bool& is_new) noexcept;
     bool Map(int file, uint64_t max_bytes) noexcept;
+    void Forget() noexcept;
+    bool TakeExtents(const tessera_channel_header& found) noexcept;
+    bool GrowFile(uint64_t bytes) noexcept;
+    void SetExtent(uint32_t index, const tessera_extent& extent) noexcept;
+    void* AddExtentUnannounced(const tessera_extent& wanted) noexcept;
     void Describe(bool is_new) noexcept;
     void Repair() noexcept;
 
     tessera_channel_header* header_ = nullptr;
 
     // What the file says of itself is not believed twice: these are ours.
-    uint64_t capacity_ = 0;
+    uint64_t capacity_ = 0;  // device records
     uint64_t max_bytes_ = 0;
+    uint64_t bytes_ = 0;  // of the file
+    uint32_t extent_count_ = 0;
+    tessera_extent extents_[TESSERA_MAX_EXTENTS] = {};
+    tessera_device_record* records_[kMostRecords] = {};
     dev_t device_ = 0;
     ino_t inode_ = 0;
     SegmentOwner owner_{};

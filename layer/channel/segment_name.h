@@ -22,6 +22,9 @@ inline constexpr char kRuntimeFolder[] = "tessera";
 
 inline constexpr std::string_view kSegmentSuffix = ".channel";
 
+// Of the file in which readers ask a process for another level: its name begins as the segment's.
+inline constexpr std::string_view kLevelSuffix = ".level";
+
 // Room for the name of any segment, with its terminating zero: two numbers of 20 digits.
 inline constexpr size_t kMaxSegmentNameBytes = 2 * 20 + 1 + kSegmentSuffix.size() + 1;
 

@@ -74,10 +74,15 @@ using channel::Subtract;
     slot.owner_flags = 0;
     out->slot = &slot;
     out->name = table_.Publish(slot, id);
+    // Somebody looks at each allocation by itself.
+    if (table_.recorder().on()) [[unlikely]]
+        RecordAllocation(slot, id, out->name);
     return PlaceStatus::kOk;
 }
 
-[[gnu::always_inline]] inline Block* Shard::FreeInline(Slot& slot, SlotId id) noexcept {
+[[gnu::always_inline]] inline Block* Shard::FreeInline(Slot& slot, SlotId id, bool told) noexcept {
+    if (table_.recorder().on()) [[unlikely]]
+        RecordFree(slot, id, told);
     const uint64_t requested = slot.RequestedBytes();
     const uint64_t occupied = slot.size.Bytes();
     Arena& arena = *slot.block->arena;
@@ -100,7 +105,7 @@ PlaceStatus Shard::Allocate(const Ask& ask, SlotRef* out) noexcept {
     return AllocateInline(ask, out);
 }
 Block* Shard::Free(Slot& slot, SlotId id) noexcept {
-    return FreeInline(slot, id);
+    return FreeInline(slot, id, /*told=*/true);
 }
 
 PlaceStatus Shard::Take(const Ask& ask, Slot* place) noexcept {
@@ -169,18 +174,22 @@ PlaceStatus TypePool::Allocate(const Request& request,
     return status;
 }
 
-void TypePool::Free(Slot& slot, SlotId id) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+uint64_t TypePool::Free(Slot& slot, SlotId id) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     Shard& shard = *slot.block->shard;
     // Another thread allocates there: leave it to that one.
     if (shard.allocator.load(std::memory_order_relaxed) != ThreadNumber()) [[unlikely]] {
-        if (shard.pool().collects_) return shard.pool().Return(shard, slot, id);
+        if (shard.pool().collects_) {
+            shard.pool().Return(shard, slot, id);
+            return 0;
+        }
     }
     shard.mutex().Lock();
-    Block* const emptied = shard.FreeInline(slot, id);
+    Block* const emptied = shard.FreeInline(slot, id, /*told=*/false);
     // The block may go back to the driver.
     if (emptied != nullptr) [[unlikely]]
         return shard.pool().UnlockEmptied(shard, *emptied);
     shard.mutex().Unlock();
+    return 0;
 }
 
 }  // namespace tessera::pool

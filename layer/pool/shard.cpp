@@ -88,7 +88,32 @@ PlaceStatus Shard::AllocateSolo(const Ask& ask, SlotRef* out) noexcept {
     slot.owner_flags = 0;
     out->slot = &slot;
     out->name = table_.Publish(slot, id);
+    if (table_.recorder().on()) RecordAllocation(slot, id, out->name);
     return PlaceStatus::kOk;
+}
+
+channel::AllocationFacts Shard::FactsOf(const Slot& slot, uint64_t name) noexcept {
+    const ArenaKey& key = slot.Key();
+    channel::AllocationFacts facts;
+    facts.object = name;
+    facts.size_bytes = slot.RequestedBytes();
+    facts.offset = slot.OffsetBytes();
+    facts.block = slot.block->memory.record;
+    facts.padding = slot.slack_bytes;
+    facts.type = static_cast<uint8_t>(slot.TypeIndex());
+    if (key.solo) facts.flags |= TESSERA_ALLOCATION_SOLO;
+    if (key.large) facts.flags |= TESSERA_ALLOCATION_LARGE;
+    if (key.kind == Kind::kLinear) facts.flags |= TESSERA_ALLOCATION_LINEAR;
+    return facts;
+}
+
+void Shard::RecordAllocation(const Slot& slot, SlotId id, uint64_t name) noexcept {
+    table_.recorder().Allocated(id, FactsOf(slot, name), lane_);
+}
+
+// The name was retired, but nobody else has had the slot's number since.
+void Shard::RecordFree(const Slot& slot, SlotId id, bool told) noexcept {
+    table_.recorder().Freed(id, FactsOf(slot, SlotTable::LastNameOf(slot, id)), lane_, told);
 }
 
 bool Shard::ReserveBlock(const ArenaKey& key) noexcept {

@@ -89,6 +89,7 @@ struct Ask {
 struct SlotRef {
     Slot* slot = nullptr;
     uint64_t name = 0;
+    uint64_t slow_since_ns = 0;  // when the fast path was left; 0: it was not
 };
 
 class alignas(128) Shard {
@@ -115,10 +116,23 @@ class alignas(128) Shard {
     PlaceStatus AllocateSolo(const Ask& ask, SlotRef* out) noexcept
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-    // Ends a slot that was retired.
+    // Ends a slot that was retired. `told`: of a slot that was returned, whose end was recorded as
+    // an event then; Free() is for these.
     // Returns: its block, if that became empty for it; it is in Idle() then. Else null.
     Block* Free(Slot& slot, SlotId id) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-    Block* FreeInline(Slot& slot, SlotId id) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    Block* FreeInline(Slot& slot, SlotId id, bool told) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    // Tell the recorder; see channel/recorder.h.
+    void RecordAllocation(const Slot& slot, SlotId id, uint64_t name) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    void RecordFree(const Slot& slot, SlotId id, bool told) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    // What there is to tell of a live slot. Requires: the caller keeps its place from changing.
+    static channel::AllocationFacts FactsOf(const Slot& slot, uint64_t name) noexcept;
+    void OpenLane() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        table_.recorder().OpenLane(lane_);
+    }
 
     // The two halves of a move: a second place for a slot, and the end of its first one.
     PlaceStatus Take(const Ask& ask, Slot* place) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -231,6 +245,7 @@ class alignas(128) Shard {
     alignas(64) mutable LightMutex mutex_;
     Slot* free_ ABSL_GUARDED_BY(mutex_) = nullptr;
     BlockList idle_ ABSL_GUARDED_BY(mutex_);
+    channel::EventLane lane_ ABSL_GUARDED_BY(mutex_);
     // The first returned slot, and above it how many there are. On a line of its own: other threads
     // write it.
     alignas(64) std::atomic<uint64_t> returned_ = kNoSlot;

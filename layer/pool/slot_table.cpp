@@ -46,7 +46,10 @@ bool SlotTable::AddChunkLocked() noexcept {
 uint32_t SlotTable::AddSlots(uint32_t count, SlotId* first) noexcept {
     MutexLock lock(mutex_);
     const uint32_t made = slot_count_.load(std::memory_order_relaxed);
-    if (made == room_ && !AddChunkLocked()) return 0;
+    if (made == room_) {
+        if (!AddChunkLocked()) return 0;
+        if (recorder_.on()) recorder_.MakeRoom(room_);
+    }
     count = std::min(count, room_ - made);
     for (SlotId id = made; id < made + count; ++id) {
         Slot* const slot = new (&At(id)) Slot;
@@ -55,6 +58,18 @@ uint32_t SlotTable::AddSlots(uint32_t count, SlotId* first) noexcept {
     slot_count_.store(made + count, std::memory_order_release);
     *first = made;
     return count;
+}
+
+SlotId SlotTable::IdOf(const Slot& slot) const noexcept {
+    for (uint32_t chunk = 0; chunk < kChunks; ++chunk) {
+        const Slot* const first = chunks_[chunk].load(std::memory_order_acquire);
+        const uint32_t size = 1u << (kFirstChunkBits + chunk);
+        if (first == nullptr) break;
+        const auto distance = static_cast<uint64_t>(&slot - first);
+        if (&slot >= first && distance < size)
+            return static_cast<SlotId>(distance) + size - (1u << kFirstChunkBits);
+    }
+    return kNoSlot;
 }
 
 bool SlotTable::IsLive(uint64_t name) const noexcept {

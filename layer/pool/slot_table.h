@@ -28,6 +28,7 @@
 #include <cstdint>
 
 #include "layer/base/mutex.h"
+#include "layer/channel/recorder.h"
 #include "layer/pool/slot.h"
 
 namespace tessera::pool {
@@ -155,6 +156,26 @@ class SlotTable {
         return static_cast<uint32_t>(name >> kGenerationShift) & Mark::kGenerationMask;
     }
 
+    // The number of slots that were ever handed out.
+    uint32_t SlotCount() const noexcept { return slot_count_.load(std::memory_order_acquire); }
+
+    // The number of a slot; kNoSlot if it is none of this table's. Takes as long as there are chunks.
+    SlotId IdOf(const Slot& slot) const noexcept;
+
+    // The name under which a slot is live now; 0 if it is not.
+    static uint64_t NameOf(const Slot& slot, SlotId id) noexcept {
+        const uint32_t mark = slot.mark.load(std::memory_order_acquire);
+        return (mark & Mark::kLive) != 0 ? Compose(mark & Mark::kGenerationMask, id) : 0;
+    }
+
+    // The name under which a slot was live last.
+    static uint64_t LastNameOf(const Slot& slot, SlotId id) noexcept {
+        return Compose(slot.mark.load(std::memory_order_relaxed) & Mark::kGenerationMask, id);
+    }
+
+    // What is recorded of the slots, by their numbers.
+    channel::Recorder& recorder() noexcept { return recorder_; }
+
     // The layout of a name, for tests that forge them.
     static constexpr uint64_t kTag = 0x7E55;
     static constexpr uint32_t kTagShift = 48;
@@ -187,6 +208,8 @@ class SlotTable {
     std::atomic<Slot*> chunks_[kChunks] = {};
     std::atomic<uint32_t> slot_count_ = 0;  // that were handed out
     std::atomic<LookAlike*> look_alikes_ = nullptr;
+
+    channel::Recorder recorder_;
 
     Mutex mutex_;
     uint32_t room_ ABSL_GUARDED_BY(mutex_) = 0;  // slots in all chunks

@@ -10,6 +10,7 @@
 #include <new>
 #include <utility>
 
+#include "layer/base/clock.h"
 #include "layer/channel/counters.h"
 
 namespace tessera::pool {
@@ -194,6 +195,8 @@ void TypePool::FreeAllReturned() noexcept {
 // Leaves a slot to the thread that allocates in its shard. If that one does so no more, whoever
 // leaves the next slots frees them, and the helper the last ones.
 void TypePool::Return(Shard& shard, Slot& slot, SlotId id) noexcept {
+    if (table_.recorder().records_events()) [[unlikely]]
+        table_.recorder().FreedLater(Shard::FactsOf(slot, SlotTable::LastNameOf(slot, id)));
     const uint32_t waiting = shard.Return(slot, id);
     if (waiting % kMostReturned == 0) {
         FreeReturned(shard);
@@ -205,11 +208,12 @@ void TypePool::Return(Shard& shard, Slot& slot, SlotId id) noexcept {
     }
 }
 
-void TypePool::UnlockEmptied(Shard& shard, Block& block) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+uint64_t TypePool::UnlockEmptied(Shard& shard,
+                                 Block& block) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     BlockList given_up;
     Emptied(shard, block, given_up);
     shard.mutex().Unlock();
-    GiveBack(given_up);
+    return GiveBack(given_up);
 }
 
 // Another thread holds the lock of this thread's home. If that is one which frees what it has from
@@ -262,6 +266,10 @@ void TypePool::AddShardLocked() noexcept {
     auto* const shard = new (std::nothrow) Shard(*this, table_, *line, idle_total_);
     if (shard == nullptr) return;
     Store(line->type, uint64_t{type_index_} + 1);
+    if (table_.recorder().records_events()) {
+        LightLock lock(shard->mutex());
+        shard->OpenLane();
+    }
     shards_[count].store(shard, std::memory_order_release);
     shard_count_.store(count + 1, std::memory_order_release);
 }
@@ -305,6 +313,7 @@ PlaceStatus TypePool::TryShards(Shard& home, Placing& placing,
 }
 
 PlaceStatus TypePool::AllocateSlowly(Shard& home, const Ask& ask, SlotRef* out) noexcept {
+    out->slow_since_ns = tessera::NowNs();
     NewSlot placing(ask, out);
     return PlaceSlowly(home, placing);
 }
@@ -532,7 +541,15 @@ PlaceStatus TypePool::Move(Slot& slot,
     if (Block* const emptied = old_shard.Release(slot); emptied != nullptr)
         Emptied(old_shard, *emptied, given_up);
     old_shard.mutex().Unlock();
-    slot.CopyPlace(place);
+    {
+        // The new place is the shard's to tell about.
+        LightLock lock(place.block->shard->mutex());
+        slot.CopyPlace(place);
+        if (table_.recorder().on()) {
+            const SlotId id = table_.IdOf(slot);
+            table_.recorder().Moved(id, Shard::FactsOf(slot, SlotTable::LastNameOf(slot, id)));
+        }
+    }
     {
         MutexLock lock(mutex_);
         SequencedWrite write(totals_.sequence);
@@ -571,9 +588,14 @@ void TypePool::TrimIdle(Shard& shard, Block& block,
 
 // What to do with blocks that are in no shard any more: the helper gives them back, if there is one
 // and the settings do not ask for all of it at once.
-void TypePool::GiveBack(BlockList& given_up) noexcept {
-    if (given_up.Oldest() == nullptr) return;
-    if (!limits_.helped || limits_.idle_bytes == 0) return Destroy(given_up);
+// Returns: when this thread began to do it itself, in NowNs(); 0: it did not.
+uint64_t TypePool::GiveBack(BlockList& given_up) noexcept {
+    if (given_up.Oldest() == nullptr) return 0;
+    if (!limits_.helped || limits_.idle_bytes == 0) {
+        const uint64_t since_ns = tessera::NowNs();
+        Destroy(given_up);
+        return since_ns;
+    }
     {
         MutexLock lock(mutex_);
         while (Block* const oldest = given_up.Oldest()) {
@@ -581,7 +603,10 @@ void TypePool::GiveBack(BlockList& given_up) noexcept {
             doomed_.Add(*oldest);
         }
     }
-    if (!source_.WantService()) DestroyDoomed();
+    if (source_.WantService()) return 0;
+    const uint64_t since_ns = tessera::NowNs();
+    DestroyDoomed();
+    return since_ns;
 }
 
 // Gives back what waits for the helper. Whoever needs the memory meanwhile waits for it.
@@ -733,6 +758,30 @@ uint64_t TypePool::Service(uint64_t now_ms) noexcept ABSL_NO_THREAD_SAFETY_ANALY
 void TypePool::Fence() noexcept {
     for (uint32_t i = 0; i < ShardCount(); ++i)
         LightLock lock(shards_[i].load(std::memory_order_acquire)->mutex());
+}
+
+void TypePool::LockAll() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    for (;;) {
+        const uint32_t count = ShardCount();
+        for (uint32_t i = 0; i < count; ++i)
+            shards_[i].load(std::memory_order_acquire)->mutex().Lock();
+        mutex_.Lock();
+        if (ShardCount() == count) return;
+        mutex_.Unlock();
+        for (uint32_t i = 0; i < count; ++i)
+            shards_[i].load(std::memory_order_acquire)->mutex().Unlock();
+    }
+}
+
+void TypePool::UnlockAll() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    for (uint32_t i = 0; i < ShardCount(); ++i)
+        shards_[i].load(std::memory_order_acquire)->mutex().Unlock();
+    mutex_.Unlock();
+}
+
+void TypePool::OpenLanes() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    for (uint32_t i = 0; i < ShardCount(); ++i)
+        shards_[i].load(std::memory_order_acquire)->OpenLane();
 }
 
 // The application's view may have reached a new peak: the sum over all shards says so. Until the

@@ -84,7 +84,8 @@ class TypePool {
     // Ends a slot whose name was retired and counts one application free. The range may be handed
     // out again before this returns. Gives empty blocks beyond the allowance back to the source,
     // those first that have been empty longest.
-    static void Free(Slot& slot, SlotId id) noexcept;
+    // Returns: when the thread began to give blocks back itself, in NowNs(); 0: it did not.
+    static uint64_t Free(Slot& slot, SlotId id) noexcept;
 
     // Places anew a slot that nobody has seen yet, and that the caller keeps all others from. On
     // kOk the slot lies elsewhere; on failure it stays. Counts a moved slot and no application
@@ -129,6 +130,13 @@ class TypePool {
     // Makes another shard before threads were seen to wait, and spreads the threads over all there
     // are; does nothing at the most that there may be. Requires: nobody uses the pool yet.
     void AddShardInAdvance() noexcept;
+
+    // Takes the lock of every shard, and keeps new ones from appearing: nothing is allocated or
+    // freed meanwhile. Several pools are locked in the order of their types.
+    void LockAll() noexcept;
+    void UnlockAll() noexcept;
+    // Opens the shards' lanes for events. Requires: LockAll().
+    void OpenLanes() noexcept;
 
     // Which shard the calling thread looks at first. For tests.
     uint32_t HomeIndex() const noexcept {
@@ -188,7 +196,7 @@ class TypePool {
     Shard& HomeShard() const noexcept;
     Shard& LockHome() noexcept;
     Shard& LockContended(Shard& home) noexcept;
-    void UnlockEmptied(Shard& shard, Block& block) noexcept;
+    uint64_t UnlockEmptied(Shard& shard, Block& block) noexcept;
     void Return(Shard& shard, Slot& slot, SlotId id) noexcept;
     void FreeReturned(Shard& shard) noexcept;
     void DrainReturned(Shard& shard, BlockList& given_up) noexcept;
@@ -212,7 +220,7 @@ class TypePool {
     void TrimIdle(Shard& shard, Block& block, BlockList& given_up) noexcept;
     void CountBlock(uint64_t bytes) noexcept;
     void DropBlock(Block& block) noexcept;
-    void GiveBack(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
+    uint64_t GiveBack(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
     void Destroy(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);
     uint64_t DestroyDoomed() noexcept ABSL_LOCKS_EXCLUDED(mutex_);
     void Drop(BlockList& given_up) noexcept ABSL_LOCKS_EXCLUDED(mutex_);

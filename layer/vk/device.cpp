@@ -22,6 +22,7 @@
 #include "layer/vk/budget.h"
 #include "layer/vk/call_scope.h"
 #include "layer/vk/classify.h"
+#include "layer/vk/levels.h"
 #include "layer/vk/requirement_probe.h"
 
 namespace tessera {
@@ -97,6 +98,29 @@ float PriorityOf(const pool::ArenaKey& key) noexcept {
 
 }  // namespace
 
+namespace {
+
+uint32_t BlockFlags(const pool::ArenaKey& key) noexcept {
+    uint32_t flags = 0;
+    if (key.solo) flags |= TESSERA_BLOCK_SOLO;
+    if (key.large) flags |= TESSERA_BLOCK_LARGE;
+    if (key.kind == pool::Kind::kLinear) flags |= TESSERA_BLOCK_LINEAR;
+    if ((key.allocate_flags & VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT) != 0)
+        flags |= TESSERA_BLOCK_DEVICE_ADDRESS;
+    return flags;
+}
+
+channel::AllocationFacts FactsOf(const PassThrough& entry, uint64_t handle) noexcept {
+    channel::AllocationFacts facts;
+    facts.object = handle;
+    facts.size_bytes = entry.size_bytes;
+    facts.block = entry.reason;
+    facts.type = static_cast<uint8_t>(entry.type_index);
+    return facts;
+}
+
+}  // namespace
+
 std::unique_ptr<Device> Device::Allocate() noexcept {
     return std::unique_ptr<Device>(new (std::nothrow) Device);
 }
@@ -135,6 +159,10 @@ void Device::ReadPhysicalDevice(const VkDeviceCreateInfo& info) noexcept {
     OpenRecord(driver_name);
     InitPools();
     SampleBudget(true);
+    if (!IsPublished()) return;
+    TakeLevel(*this);
+    // From here on it looks whether a reader wishes another level.
+    if (instance->settings.helper) WantService();
 }
 
 bool Device::HasExtension(const char* name) const noexcept {
@@ -257,6 +285,7 @@ void Device::OpenRecord(const char* driver_name) noexcept {
     facts.heaps = {heaps, memory_.memoryHeapCount};
     facts.types = {types, memory_.memoryTypeCount};
     record_ = channel::DeviceCreated(facts);
+    slots.recorder().Open(*record_);
     TESSERA_LOG(kInfo, "device %s: %s", properties.deviceName,
                 pools_memory() ? "pooling" : "passing everything through");
 }
@@ -297,6 +326,13 @@ tessera_shard_counters* Device::AddCounters(uint32_t) noexcept {
     return &record_->shards[number < kHalf ? number * 2 : (number - kHalf) * 2 + 1];
 }
 
+void Device::RecordFailure(VkResult result, uint32_t type_index) noexcept {
+    slots.recorder().Note(TESSERA_EVENT_failure, 0,
+                          static_cast<uint64_t>(static_cast<int64_t>(result)),
+                          static_cast<uint8_t>(std::min<uint32_t>(type_index, 255)),
+                          TESSERA_CALL_vkAllocateMemory);
+}
+
 bool Device::WantService() noexcept {
     return InOwnProcess() && WantHelper(*this);
 }
@@ -310,7 +346,17 @@ uint64_t Device::Service(uint64_t now_ms) noexcept {
     for (auto& pool : pools_) {
         if (pool.has_value()) next = std::min(next, pool->Service(now_ms));
     }
-    return next;
+    if (!IsPublished()) return next;
+    SampleBudget(false);
+    return std::min(next, ServeLevel(*this, now_ms));
+}
+
+uint32_t Device::RecordPassed(const PassThrough& entry, uint64_t object) noexcept {
+    return slots.recorder().Passed(FactsOf(entry, object));
+}
+
+void Device::RecordPassedFree(const PassThrough& entry, uint64_t object) noexcept {
+    slots.recorder().PassedFreed(entry.record, FactsOf(entry, object));
 }
 
 void Device::ReportLeaks() noexcept {
@@ -330,7 +376,9 @@ void Device::ReportLeaks() noexcept {
 Device::~Device() {
     if (record_ == nullptr || abandoned_) return;  // it was never taken over, or left behind
     ForgetHelped(*this);
+    ending_ = true;
     ReportLeaks();
+    if (slots.recorder().on()) channel::Calibrate();
     SampleBudget(true);
     for (auto& pool : pools_)
         pool.reset();
@@ -435,6 +483,7 @@ pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey&
 
     VkDeviceMemory block = VK_NULL_HANDLE;
     VkResult result = VK_SUCCESS;
+    const uint64_t start_ns = NowNs();
     {
         DriverCall timer(*this, TESSERA_CALL_vkAllocateMemory);
         // The block may outlive the allocation that caused it, so the device's own allocator is
@@ -443,12 +492,19 @@ pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey&
     }
     if (result != VK_SUCCESS || block == VK_NULL_HANDLE) {
         RemoveObject();
+        RecordFailure(result, type_index);
         return result == VK_ERROR_TOO_MANY_OBJECTS ? pool::BlockStatus::kObjectLimit
                                                    : pool::BlockStatus::kOutOfMemory;
     }
     memory->handle = HandleValue(block);
     memory->size_bytes = size_bytes;
     memory->host = nullptr;
+    memory->record = slots.recorder().BlockMade(
+        {.object = memory->handle,
+         .bytes = size_bytes,
+         .made_ns = NowNs() - start_ns,
+         .type = type_index,
+         .flags = BlockFlags(key)});
     // A block for one large slot waits for the application to map it, which may never happen;
     // unless it is to be cleared for the next one.
     const bool maps = !key.solo || instance->settings.zero == Zero::kReuse;
@@ -461,14 +517,21 @@ pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey&
     return pool::BlockStatus::kOk;
 }
 
-void Device::DestroyBlock(uint32_t, const pool::BlockMemory& memory) noexcept {
+void Device::DestroyBlock(uint32_t type_index, const pool::BlockMemory& memory) noexcept {
     if (abandoned_) return;
+    const uint64_t start_ns = NowNs();
     // Freeing unmaps (spec: vkFreeMemory). Slots flushed what they had written when they were
     // freed.
     {
         DriverCall timer(*this, TESSERA_CALL_vkFreeMemory);
         dt.FreeMemory(handle, MakeHandle(memory.handle), nullptr);
     }
+    slots.recorder().BlockReleased(memory.record,
+                                   {.object = memory.handle,
+                                    .bytes = memory.size_bytes,
+                                    .made_ns = NowNs() - start_ns,
+                                    .type = type_index},
+                                   ending_);
     RemoveObject();
 }
 

@@ -105,9 +105,13 @@ class Device final : public pool::BlockSource {
     }
 
     // Whether a call of a pool is timed. `dice`: any number that is another at each call.
-    static bool IsSampled(uint64_t dice, const pool::TypePool& pool) noexcept {
-        return dice % kSampleInterval == 0 &&
-               (pool.ShardCount() == 1 || dice % kSampleIntervalOfMany == 0);
+    // Returns: how many calls it stands for; 0: it is not timed.
+    static uint64_t SampleWeight(uint64_t dice, const pool::TypePool& pool) noexcept {
+        if (dice % kSampleInterval != 0) [[likely]]
+            return 0;
+        if (dice == 0) return 1;
+        if (pool.ShardCount() == 1) return kSampleInterval;
+        return dice % kSampleIntervalOfMany == 0 ? kSampleIntervalOfMany : 0;
     }
     // Such a number for the end of a slot: a name differs from one use of the slot to the next and
     // from slot to slot, so that no thread has to write what others read.
@@ -188,8 +192,19 @@ class Device final : public pool::BlockSource {
     bool WantService() noexcept override;
     uint64_t NowMs() noexcept override;
 
+    // Notes a refusal of the driver's, or of the layer's, to allocate.
+    void RecordFailure(VkResult result, uint32_t type_index) noexcept;
+
+    // Whether others can see the device's record.
+    bool IsPublished() const noexcept { return channel::Load(record_->id) != 0; }
+
     // What the helper does for the device; see pool::TypePool::Service.
     uint64_t Service(uint64_t now_ms) noexcept;
+
+    // An object below that the layer did not make for itself: it is passed through. See
+    // channel/recorder.h. Requires: InOwnProcess().
+    uint32_t RecordPassed(const PassThrough& entry, uint64_t object) noexcept;
+    void RecordPassedFree(const PassThrough& entry, uint64_t object) noexcept;
 
     // Reads the driver's budget into the record if that was not done for a while.
     void SampleBudget(bool now) noexcept;
@@ -269,6 +284,7 @@ class Device final : public pool::BlockSource {
 
     uint64_t epoch_ = 0;
     bool abandoned_ = false;
+    bool ending_ = false;
     Gates gates_;
     VkPhysicalDeviceMemoryProperties memory_ = {};
     uint64_t max_allocation_bytes_ = ~uint64_t{0};  // maxMemoryAllocationSize

@@ -20,6 +20,7 @@ struct PassThrough {
     uint64_t size_bytes = 0;
     uint32_t type_index = 0;
     tessera_reason reason = TESSERA_REASON_none;
+    uint32_t record = ~uint32_t{0};  // its number among what is recorded; see Device::RecordPassed
 };
 
 class PassThroughTable {

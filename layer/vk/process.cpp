@@ -2,6 +2,7 @@
 //
 // See process.h. Live devices also form a list, for what concerns all of them (the budget).
 
+#include "layer/vk/levels.h"
 #include "layer/vk/process.h"
 
 #include <new>
@@ -82,6 +83,7 @@ void RestartInChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     has_inherited = true;
     RestartHelperInChild();
     channel::ForkedChild();
+    ForgetLevelRequests();
 }
 
 }  // namespace
@@ -102,7 +104,9 @@ void AddInstance(std::unique_ptr<Instance> instance, InstanceMap::Room room) noe
     if (stale != nullptr) ForgetDevicesOf(stale);
     const bool counted = stale != nullptr && stale->epoch == ForkEpoch();
     instances.Insert(DispatchKey(instance->handle), instance.get(), std::move(room));
-    channel::InstanceCreated(instance->settings.channel && !instance->settings.elevated);
+    channel::InstanceCreated(instance->settings.channel && !instance->settings.elevated,
+                             instance->settings.channel_bytes);
+    WishLevel(instance->settings);
     if (counted) {
         channel::InstanceDestroyed();
         --instance_count;

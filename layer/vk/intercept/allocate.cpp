@@ -16,6 +16,7 @@
 #include "layer/vk/call_scope.h"
 #include "layer/vk/classify.h"
 #include "layer/vk/intercept/hooks.h"
+#include "layer/vk/levels.h"
 #include "layer/vk/misuse.h"
 #include "layer/vk/process.h"
 #include "layer/vk/translate.h"
@@ -52,6 +53,15 @@ tessera_reason ReasonOf(pool::PlaceStatus status) noexcept {
     return pool.Allocate(request, slot);
 }
 
+// A call that left the fast path stands for itself, and any other that is timed for `weight` calls.
+[[gnu::noinline]] void CountAllocateTime(Device& device, uint64_t weight, uint64_t start_ns,
+                                         uint64_t slow_since_ns) noexcept {
+    if (!channel::kCounts) return;
+    const bool slow = slow_since_ns != 0;
+    channel::CountDuration(device.call(TESSERA_CALL_vkAllocateMemory),
+                           NowNs() - (slow ? slow_since_ns : start_ns), slow ? 1 : weight);
+}
+
 // Tries to serve `info` from a pool. Returns `none` and sets `*memory`, or why it could not be.
 inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& info,
                                    const pool::ArenaKey& key, VkDeviceMemory* memory) noexcept {
@@ -66,8 +76,10 @@ inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& i
     request.key = key.With(rule.kind);
 
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
-    const bool timed = Device::IsSampled(pool.Ticks(), pool);
-    const uint64_t start_ns = timed ? NowNs() : 0;
+    const uint64_t weight = Device::SampleWeight(pool.Ticks(), pool);
+    const uint64_t start_ns = weight != 0 ? NowNs() : 0;
+    if (device.slots.recorder().on()) [[unlikely]]
+        TakeCallStack(device);
     pool::SlotRef slot;
     pool::PlaceStatus status = pool.Allocate(request, &slot);
     if (status != pool::PlaceStatus::kOk) [[unlikely]] {
@@ -75,8 +87,8 @@ inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& i
         if (status != pool::PlaceStatus::kOk) return ReasonOf(status);
     }
     device.ClearReused(*slot.slot);
-    if (timed) [[unlikely]]
-        channel::CountDuration(device.call(TESSERA_CALL_vkAllocateMemory), NowNs() - start_ns);
+    if ((weight | slot.slow_since_ns) != 0) [[unlikely]]
+        CountAllocateTime(device, weight, start_ns, slot.slow_since_ns);
     *memory = MakeHandle(slot.name);
     return TESSERA_REASON_none;
 }
@@ -99,8 +111,8 @@ inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& i
     request.key = key.With(pool::Kind::kAny);
 
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
-    const bool timed = Device::IsSampled(pool.Ticks(), pool);
-    const uint64_t start_ns = timed ? NowNs() : 0;
+    const uint64_t start_ns = NowNs();
+    if (device.slots.recorder().on()) TakeCallStack(device);
     pool::SlotRef slot;
     pool::PlaceStatus status = pool.AllocateSolo(request, &slot);
     if (status != pool::PlaceStatus::kOk && status != pool::PlaceStatus::kNoHostMemory &&
@@ -110,8 +122,7 @@ inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& i
     if (status != pool::PlaceStatus::kOk) return ReasonOf(status);
     device.RestorePriority(*slot.slot);
     device.ClearReused(*slot.slot);
-    if (timed)
-        channel::CountDuration(device.call(TESSERA_CALL_vkAllocateMemory), NowNs() - start_ns);
+    channel::CountDuration(device.call(TESSERA_CALL_vkAllocateMemory), NowNs() - start_ns);
     *memory = MakeHandle(slot.name);
     return TESSERA_REASON_none;
 }
@@ -231,13 +242,17 @@ VkResult PassThroughAllocation(Device& device, const VkMemoryAllocateInfo& info,
     pool::TypePool& pool = device.PoolOf(info.memoryTypeIndex);
     if (result != VK_SUCCESS) {
         pool.CountFailure();
+        device.RecordFailure(result, info.memoryTypeIndex);
         return result;
     }
     if (*memory == VK_NULL_HANDLE) return result;
-    const PassThrough entry{info.allocationSize, info.memoryTypeIndex, reason};
+    if (device.slots.recorder().on()) TakeCallStack(device);
+    PassThrough entry{info.allocationSize, info.memoryTypeIndex, reason};
+    entry.record = device.RecordPassed(entry, HandleValue(*memory));
     if (device.pass_through.Add(HandleValue(*memory), entry)) {
         pool.CountPassThrough(reason, info.allocationSize);
     } else {
+        device.RecordPassedFree(entry, HandleValue(*memory));
         device.AddUntrackedObject();
         device.lost_track.store(true, std::memory_order_relaxed);
     }
@@ -305,6 +320,7 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
     if (memory != VK_NULL_HANDLE) {
         known = device.InOwnProcess() && device.pass_through.Remove(HandleValue(memory), &entry);
         device.slots.ForgetForeign(HandleValue(memory));
+        if (known) device.RecordPassedFree(entry, HandleValue(memory));
     }
     {
         DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
@@ -323,23 +339,35 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
     device.SampleBudget(/*now=*/false);
 }
 
-inline void FreeSlot(Device& device, Slot& slot, uint64_t name) noexcept {
+// Returns: as pool::TypePool::Free.
+inline uint64_t FreeSlot(Device& device, Slot& slot, uint64_t name) noexcept {
     SlotTable::Retire(slot);
     // In a forked child the range stays the parent's, and so do the locks.
     if (!device.InOwnProcess()) [[unlikely]]
-        return;
+        return 0;
     // Host writes that the application never flushed must not reach whoever gets the range next
     // (spec: vkFreeMemory, note on implicit unmapping; vkUnmapMemory does not flush).
     if ((slot.owner_flags & kSlotEverMapped) != 0) device.FlushSlot(slot);
     device.private_data.DropHandle(name);
-    pool::TypePool::Free(slot, SlotTable::IdIn(name));
+    return pool::TypePool::Free(slot, SlotTable::IdIn(name));
+}
+
+// Whoever gives blocks back is timed, whosever turn it is.
+[[gnu::noinline]] void CountSlowFree(Device& device, uint64_t since_ns) noexcept {
+    if (channel::kCounts)
+        channel::CountDuration(device.call(TESSERA_CALL_vkFreeMemory), NowNs() - since_ns);
 }
 
 [[gnu::noinline]] void FreeTimed(Device& device, Slot& slot, uint64_t name) noexcept {
-    const bool timed = device.InOwnProcess() &&
-                       Device::IsSampled(Device::DiceOf(name), device.PoolOf(slot.TypeIndex()));
-    const CallTimer timer(timed ? &device.call(TESSERA_CALL_vkFreeMemory) : nullptr);
-    FreeSlot(device, slot, name);
+    const uint64_t weight =
+        device.InOwnProcess()
+            ? Device::SampleWeight(Device::DiceOf(name), device.PoolOf(slot.TypeIndex()))
+            : 0;
+    CallTimer timer(weight != 0 ? &device.call(TESSERA_CALL_vkFreeMemory) : nullptr, weight);
+    if (const uint64_t since_ns = FreeSlot(device, slot, name); since_ns != 0) {
+        timer.Stop();
+        CountSlowFree(device, since_ns);
+    }
 }
 
 [[gnu::noinline]] void FreeUnpooled(Device& device, VkDeviceMemory memory, SlotTable::Kind kind,
@@ -362,7 +390,9 @@ VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory,
         return FreeUnpooled(d, memory, found.kind, pAllocator);
     if (Device::DiceOf(HandleValue(memory)) % kSampleInterval == 0) [[unlikely]]
         return FreeTimed(d, *found.slot, HandleValue(memory));
-    FreeSlot(d, *found.slot, HandleValue(memory));
+    if (const uint64_t since_ns = FreeSlot(d, *found.slot, HandleValue(memory)); since_ns != 0)
+        [[unlikely]]
+        CountSlowFree(d, since_ns);
 }
 
 const Hook kHooks[] = {

@@ -17,6 +17,7 @@
 #include "layer/vk/intercept/hooks.h"
 #include "layer/vk/misuse.h"
 #include "layer/vk/process.h"
+#include "layer/vk/levels.h"
 #include "layer/vk/scratch.h"
 #include "layer/vk/translate.h"
 
@@ -85,6 +86,19 @@ void UnmapSlot(Device& device, const char* command, VkDeviceMemory memory, Slot&
     slot.owner_flags = kSlotEverMapped;
 }
 
+// What a map returned, once whoever records has heard of it.
+VkResult Mapped(Device& device, VkDeviceMemory memory, VkDeviceSize size,
+                VkResult result) noexcept {
+    if (result == VK_SUCCESS && device.slots.recorder().on() && device.InOwnProcess()) [[unlikely]]
+        NoteMap(device, memory, size);
+    return result;
+}
+
+void Unmaps(Device& device, VkDeviceMemory memory) noexcept {
+    if (device.slots.recorder().on() && device.InOwnProcess()) [[unlikely]]
+        NoteUnmap(device, memory);
+}
+
 // Spec: vkMapMemory; VUID-vkMapMemory-memory-00678 to -00683. Returns VK_ERROR_MEMORY_MAP_FAILED
 // for what the application may not do with a slot.
 VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
@@ -95,11 +109,16 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
     const SlotTable::Found found = FindUsed(d, "vkMapMemory", memory);
     switch (found.kind) {
         case SlotTable::Kind::kForeign: {
-            QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory);
-            return d.dt.MapMemory(device, memory, offset, size, flags, ppData);
+            VkResult result = VK_SUCCESS;
+            {
+                QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory);
+                result = d.dt.MapMemory(device, memory, offset, size, flags, ppData);
+            }
+            return Mapped(d, memory, size, result);
         }
         case SlotTable::Kind::kLive:
-            return MapSlot(d, "vkMapMemory", memory, *found.slot, offset, size, ppData);
+            return Mapped(d, memory, size,
+                          MapSlot(d, "vkMapMemory", memory, *found.slot, offset, size, ppData));
         case SlotTable::Kind::kStale:
             break;
     }
@@ -111,6 +130,7 @@ VKAPI_ATTR void VKAPI_CALL UnmapMemory(VkDevice device, VkDeviceMemory memory) n
     Device& d = DeviceOf(device);
     AppCall timer(d, TESSERA_CALL_vkUnmapMemory);
     const SlotTable::Found found = FindUsed(d, "vkUnmapMemory", memory);
+    if (found.kind != SlotTable::Kind::kStale) Unmaps(d, memory);
     if (found.kind == SlotTable::Kind::kForeign) {
         QuickDriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory);
         d.dt.UnmapMemory(device, memory);
@@ -130,12 +150,17 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device,
     const SlotTable::Found found = FindUsed(d, "vkMapMemory2", memory);
     switch (found.kind) {
         case SlotTable::Kind::kForeign: {
-            QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory2);
-            return (d.dt.*kDown)(device, pMemoryMapInfo, ppData);
+            VkResult result = VK_SUCCESS;
+            {
+                QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory2);
+                result = (d.dt.*kDown)(device, pMemoryMapInfo, ppData);
+            }
+            return Mapped(d, memory, pMemoryMapInfo->size, result);
         }
         case SlotTable::Kind::kLive:
-            return MapSlot(d, "vkMapMemory2", memory, *found.slot, pMemoryMapInfo->offset,
-                           pMemoryMapInfo->size, ppData);
+            return Mapped(d, memory, pMemoryMapInfo->size,
+                          MapSlot(d, "vkMapMemory2", memory, *found.slot, pMemoryMapInfo->offset,
+                                  pMemoryMapInfo->size, ppData));
         case SlotTable::Kind::kStale:
             break;
     }
@@ -149,6 +174,7 @@ UnmapMemory2(VkDevice device, const late::MemoryUnmapInfo* pMemoryUnmapInfo) noe
     AppCall timer(d, TESSERA_CALL_vkUnmapMemory2);
     const VkDeviceMemory memory = pMemoryUnmapInfo->memory;
     const SlotTable::Found found = FindUsed(d, "vkUnmapMemory2", memory);
+    if (found.kind != SlotTable::Kind::kStale) Unmaps(d, memory);
     if (found.kind == SlotTable::Kind::kForeign) {
         QuickDriverCall driver_timer(d, TESSERA_CALL_vkUnmapMemory2);
         return (d.dt.*kDown)(device, pMemoryUnmapInfo);

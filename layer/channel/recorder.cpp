@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See recorder.h.
+
+#include "layer/channel/recorder.h"
+
+#include "layer/base/clock.h"
+
+namespace tessera::channel {
+namespace {
+
+// The lane of a shard, and of what happens outside of shards: the largest of these for which there
+// is room.
+constexpr uint64_t kLaneEvents[] = {32768, 8192, 1024};
+constexpr uint64_t kSharedLaneEvents[] = {8192, 1024};
+
+constexpr uint64_t RingBytes(uint64_t events) noexcept {
+    // Less a header's worth of events: the capacity is a power of two, and so is the extent.
+    return sizeof(tessera_ring) + events * sizeof(tessera_event);
+}
+
+// One load where it is used; the library is never opened with so many others that this is refused.
+[[gnu::tls_model("initial-exec")]] thread_local uint16_t t_stack = 0;
+
+uint16_t TakeStack() noexcept {
+    const uint16_t stack = t_stack;
+    t_stack = 0;
+    return stack;
+}
+
+tessera_event MakeEvent(tessera_event_kind kind, uint64_t ticks, const AllocationFacts& facts,
+                        uint64_t value) noexcept {
+    tessera_event event{};
+    event.ticks = ticks;
+    event.kind = static_cast<uint8_t>(kind);
+    event.type = facts.type;
+    event.object = facts.object;
+    event.value = value;
+    return event;
+}
+
+// A word that any thread may be changing bits of.
+std::atomic_ref<uint64_t> FlagsOf(tessera_allocation_record& record) noexcept {
+    return std::atomic_ref<uint64_t>(record.flags);
+}
+
+}  // namespace
+
+void EventLane::Open(void* extent, uint64_t bytes) noexcept {
+    if (is_open()) return;
+    const uint64_t capacity =
+        std::bit_floor((bytes - sizeof(tessera_ring)) / sizeof(tessera_event));
+    auto* const ring = static_cast<tessera_ring*>(extent);
+    events_ = reinterpret_cast<tessera_event*>(ring + 1);
+    mask_ = capacity - 1;
+    Store(ring->capacity, capacity);
+    ring_.store(ring, std::memory_order_relaxed);
+}
+
+void Recorder::SetStack(uint16_t stack) noexcept {
+    t_stack = stack;
+}
+
+void Recorder::Open(tessera_device_record& record) noexcept {
+    record_ = &record;
+    owner_ = Load(record.id);
+}
+
+void Recorder::MakeRoom(uint32_t count) noexcept {
+    if (!IsPublished()) return;
+    for (uint32_t chunk = 0, first = 0; chunk < kChunks && first < count; ++chunk) {
+        const uint32_t size = 1u << (kFirstBits + chunk);
+        if (chunks_[chunk].load(std::memory_order_relaxed) == nullptr) {
+            void* const extent = AddExtent(TESSERA_KIND_SLOTS, owner_, first,
+                                           size * sizeof(tessera_allocation_record));
+            chunks_[chunk].store(static_cast<tessera_allocation_record*>(extent),
+                                 std::memory_order_release);
+        }
+        first += size;
+    }
+}
+
+void Recorder::SetLevel(tessera_level level) noexcept {
+    if (!IsPublished()) return;
+    const tessera_level before = level_.load(std::memory_order_relaxed);
+    if (before == level) return;
+    if (before == TESSERA_LEVEL_totals || level == TESSERA_LEVEL_totals)
+        Store(record_->level_since, Ticks());
+    Store(record_->level, level);
+    level_.store(level, std::memory_order_relaxed);
+}
+
+void Recorder::WriteAllocation(tessera_allocation_record& record, const AllocationFacts& facts,
+                               uint64_t ticks, uint16_t thread, uint16_t stack) noexcept {
+    const SequencedWrite write(record.sequence);
+    Store(record.object, facts.object);
+    Store(record.size_bytes, facts.size_bytes);
+    Store(record.offset, facts.offset);
+    Store(record.ticks, ticks);
+    // Whole words, so that a reader finds the halves together.
+    auto* const words = reinterpret_cast<uint64_t*>(&record);
+    static_assert(offsetof(tessera_allocation_record, block) == 40 &&
+                  offsetof(tessera_allocation_record, type) == 56);
+    Store(words[5], std::bit_cast<uint64_t>(std::array{facts.block, facts.padding}));
+    Store(record.flags, facts.flags);
+    tessera_allocation_record last{};
+    last.type = facts.type;
+    last.thread = thread;
+    last.stack = stack;
+    Store(words[7], std::bit_cast<std::array<uint64_t, 8>>(last)[7]);
+}
+
+void Recorder::Existed(uint32_t slot, const AllocationFacts& facts) noexcept {
+    tessera_allocation_record* const record = RecordOf(slot);
+    if (record == nullptr) return CountUnrecorded(TESSERA_KIND_SLOTS);
+    if (facts.object != 0) return WriteAllocation(*record, facts, 0, 0, 0);
+    const SequencedWrite write(record->sequence);
+    Store(record->object, 0);
+}
+
+void Recorder::Allocated(uint32_t slot, const AllocationFacts& facts, EventLane& lane) noexcept {
+    const uint64_t ticks = Ticks();
+    const uint16_t thread = CurrentThread();
+    const uint16_t stack = TakeStack();
+    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) {
+        WriteAllocation(*record, facts, ticks, thread, stack);
+    } else {
+        CountUnrecorded(TESSERA_KIND_SLOTS);
+    }
+    if (!records_events()) return;
+    tessera_event event = MakeEvent(TESSERA_EVENT_allocate, ticks, facts, facts.size_bytes);
+    event.thread = thread;
+    event.stack = stack;
+    if (!lane.is_open()) return WriteShared(event);
+    lane.Write(event);
+}
+
+void Recorder::Freed(uint32_t slot, const AllocationFacts& facts, EventLane& lane,
+                     bool told) noexcept {
+    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) {
+        const SequencedWrite write(record->sequence);
+        Store(record->object, 0);
+    }
+    if (told || !records_events()) return;
+    tessera_event event = MakeEvent(TESSERA_EVENT_free, Ticks(), facts, facts.size_bytes);
+    event.thread = CurrentThread();
+    if (!lane.is_open()) return WriteShared(event);
+    lane.Write(event);
+}
+
+void Recorder::FreedLater(const AllocationFacts& facts) noexcept {
+    Note(TESSERA_EVENT_free, facts.object, facts.size_bytes, facts.type);
+}
+
+void Recorder::Moved(uint32_t slot, const AllocationFacts& facts) noexcept {
+    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) {
+        const SequencedWrite write(record->sequence);
+        Store(record->offset, facts.offset);
+        auto* const words = reinterpret_cast<uint64_t*>(record);
+        Store(words[5], std::bit_cast<uint64_t>(std::array{facts.block, facts.padding}));
+    }
+    Note(TESSERA_EVENT_move, facts.object, facts.offset, facts.type);
+}
+
+void Recorder::AddFlags(uint32_t slot, uint32_t flags) noexcept {
+    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr)
+        FlagsOf(*record).fetch_or(flags, std::memory_order_relaxed);
+}
+
+void Recorder::RemoveFlags(uint32_t slot, uint32_t flags) noexcept {
+    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr)
+        FlagsOf(*record).fetch_and(~uint64_t{flags}, std::memory_order_relaxed);
+}
+
+uint32_t Recorder::BlockMade(const BlockFacts& facts) noexcept {
+    if (!IsPublished()) return kNoRecord;
+    const uint64_t ticks = Ticks();
+    uint32_t number = kNoRecord;
+    {
+        MutexLock lock(mutex_);
+        number = blocks_.Add(owner_);
+        if (number != kNoRecord) {
+            tessera_block_record& record = blocks_.At(number);
+            const SequencedWrite write(record.sequence);
+            Store(record.object, facts.object);
+            Store(record.bytes, facts.bytes);
+            Store(record.ticks, ticks);
+            Store(record.made_ns, facts.made_ns);
+            Store(reinterpret_cast<uint64_t*>(&record)[5],
+                  std::bit_cast<uint64_t>(std::array{facts.type, facts.flags}));
+        }
+    }
+    if (number == kNoRecord) CountUnrecorded(TESSERA_KIND_BLOCKS);
+    Note(TESSERA_EVENT_block_made, facts.object, facts.bytes, static_cast<uint8_t>(facts.type),
+         MeasuredNs(facts.made_ns));
+    return number;
+}
+
+void Recorder::BlockReleased(uint32_t number, const BlockFacts& facts, bool keeps) noexcept {
+    if (number != kNoRecord && !keeps) {
+        MutexLock lock(mutex_);
+        blocks_.Remove(number);
+    }
+    Note(TESSERA_EVENT_block_released, facts.object, facts.bytes, static_cast<uint8_t>(facts.type),
+         MeasuredNs(facts.made_ns));
+}
+
+uint32_t Recorder::Passed(const AllocationFacts& facts) noexcept {
+    if (!IsPublished()) return kNoRecord;
+    const uint64_t ticks = Ticks();
+    const uint16_t thread = on() ? CurrentThread() : uint16_t{0};
+    const uint16_t stack = TakeStack();
+    uint32_t number = kNoRecord;
+    {
+        MutexLock lock(mutex_);
+        number = passed_.Add(owner_);
+        if (number != kNoRecord)
+            WriteAllocation(passed_.At(number), facts, ticks, thread, stack);
+    }
+    if (number == kNoRecord) CountUnrecorded(TESSERA_KIND_PASSED);
+    if (!records_events()) return number;
+    tessera_event event = MakeEvent(TESSERA_EVENT_pass_through, ticks, facts, facts.size_bytes);
+    event.detail = static_cast<uint16_t>(facts.block);
+    event.thread = thread;
+    event.stack = stack;
+    WriteShared(event);
+    return number;
+}
+
+void Recorder::PassedFreed(uint32_t number, const AllocationFacts& facts) noexcept {
+    if (number != kNoRecord) {
+        MutexLock lock(mutex_);
+        passed_.Remove(number);
+    }
+    Note(TESSERA_EVENT_free, facts.object, facts.size_bytes, facts.type);
+}
+
+void Recorder::Note(tessera_event_kind kind, uint64_t object, uint64_t value, uint8_t type,
+                    uint16_t detail) noexcept {
+    if (!records_events()) return;
+    tessera_event event{};
+    event.ticks = Ticks();
+    event.kind = static_cast<uint8_t>(kind);
+    event.type = type;
+    event.detail = detail;
+    event.thread = CurrentThread();
+    event.object = object;
+    event.value = value;
+    WriteShared(event);
+}
+
+// Each thread keeps to one of a few lanes, so that its own events stay in order and threads seldom
+// wait for each other.
+void Recorder::WriteShared(const tessera_event& event) noexcept {
+    SharedLane& shared = shared_[event.thread % kSharedLanes];
+    LightLock lock(shared.mutex);
+    if (!shared.lane.is_open()) {
+        bool opened = false;
+        for (const uint64_t events : kSharedLaneEvents)
+            if (!opened) opened = OpenExtent(shared.lane, RingBytes(events));
+        if (!opened) return CountUnrecorded(TESSERA_KIND_RING);
+    }
+    shared.lane.Write(event);
+}
+
+void Recorder::OpenLane(EventLane& lane) noexcept {
+    for (const uint64_t events : kLaneEvents)
+        if (lane.is_open() || OpenExtent(lane, RingBytes(events))) return;
+}
+
+bool Recorder::OpenExtent(EventLane& lane, uint64_t bytes) noexcept {
+    if (!IsPublished()) return false;
+    const uint32_t number = lanes_.fetch_add(1, std::memory_order_relaxed);
+    void* const extent = AddExtent(TESSERA_KIND_RING, owner_, number, bytes);
+    if (extent == nullptr) return false;
+    lane.Open(extent, bytes);
+    return true;
+}
+
+}  // namespace tessera::channel

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a device records at the levels `full` and `events`: a record for each allocation, block and
+// passed-through allocation, and rings of events.
+//
+// The one idea: the record of a slot has the slot's number, so that it is found without a search and
+// made without an allocation; and it is written under the lock that the slot's place is written
+// under anyway. At `totals` all of this is one load and a branch.
+//
+// Threads: Allocated(), Freed() and Moved() are called under the lock of the slot's shard; each
+// names its groups of callers otherwise. Nothing is recorded in a forked child, since nothing is
+// allocated there.
+
+#ifndef TESSERA_LAYER_CHANNEL_RECORDER_H_
+#define TESSERA_LAYER_CHANNEL_RECORDER_H_
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "layer/base/light_mutex.h"
+#include "layer/base/mutex.h"
+#include "layer/channel/counters.h"
+#include "layer/channel/record_table.h"
+#include "layer/channel/threads.h"
+#include "tessera/channel_abi.h"
+
+namespace tessera::channel {
+
+// A ring of events that one thread at a time writes to.
+class EventLane {
+ public:
+    // `extent`: of `bytes`, zeroed.
+    void Open(void* extent, uint64_t bytes) noexcept;
+
+    // Threads: externally synchronised.
+    void Write(const tessera_event& event) noexcept {
+        tessera_ring* const ring = ring_.load(std::memory_order_relaxed);
+        if (ring == nullptr) return;
+        tessera_event& place = events_[written_ & mask_];
+        Store(reinterpret_cast<uint64_t*>(&place)[0], event.ticks);
+        Store(reinterpret_cast<uint64_t*>(&place)[1], std::bit_cast<Words>(event).what);
+        Store(reinterpret_cast<uint64_t*>(&place)[2], event.object);
+        Store(reinterpret_cast<uint64_t*>(&place)[3], event.value);
+        std::atomic_ref<uint64_t>(ring->written).store(++written_, std::memory_order_release);
+    }
+    bool is_open() const noexcept { return ring_.load(std::memory_order_relaxed) != nullptr; }
+
+ private:
+    struct Words {
+        uint64_t ticks, what, object, value;
+    };
+    std::atomic<tessera_ring*> ring_ = nullptr;
+    tessera_event* events_ = nullptr;
+    // What the segment says of itself is not believed.
+    uint64_t written_ = 0;
+    uint64_t mask_ = 0;
+};
+
+// What is to be told of an allocation.
+struct AllocationFacts {
+    uint64_t object = 0;
+    uint64_t size_bytes = 0;
+    uint64_t offset = 0;
+    uint32_t block = 0;  // or the reason
+    uint32_t padding = 0;
+    uint32_t flags = 0;
+    uint8_t type = 0;
+};
+
+struct BlockFacts {
+    uint64_t object = 0;
+    uint64_t bytes = 0;
+    uint64_t made_ns = 0;
+    uint32_t type = 0;
+    uint32_t flags = 0;
+};
+
+// The `detail` of an event for a time that was measured.
+inline uint16_t MeasuredNs(uint64_t ns) noexcept {
+    return static_cast<uint16_t>(1 + tessera_histogram_bucket(ns));
+}
+
+// A table whose records come and go one by one. Numbers are used again, the last one that came free
+// first. Threads: externally synchronised. Without host memory to remember it a number is lost.
+template <typename Record, tessera_kind kKind>
+class NumberedTable {
+ public:
+    static constexpr uint32_t kNoRecord = ~uint32_t{0};
+
+    // Returns: the number of a record that nobody has; kNoRecord if there is no room.
+    uint32_t Add(uint64_t owner) noexcept {
+        if (!free_.empty()) {
+            const uint32_t number = free_.back();
+            free_.pop_back();
+            return number;
+        }
+        if (used_ == table_.capacity() && !table_.Grow(owner)) return kNoRecord;
+        return used_++;
+    }
+
+    // The record is empty. Requires: a number that Add returned and that was not removed since.
+    void Remove(uint32_t number) noexcept {
+        Record& record = table_.At(number);
+        {
+            const SequencedWrite write(record.sequence);
+            Store(record.object, 0);
+        }
+        try {
+            free_.push_back(number);
+        } catch (...) {
+        }
+    }
+
+    // Requires: a number that Add returned.
+    Record& At(uint32_t number) const noexcept { return table_.At(number); }
+
+ private:
+    // One page to begin with.
+    RecordTable<Record, kKind, 64, 1u << 20> table_;
+    uint32_t used_ = 0;
+    std::vector<uint32_t> free_;
+};
+
+class Recorder {
+ public:
+    static constexpr uint32_t kNoRecord = ~uint32_t{0};
+    static constexpr uint8_t kNoType = 255;
+
+    Recorder() = default;
+    Recorder(const Recorder&) = delete;
+    Recorder& operator=(const Recorder&) = delete;
+
+    // `record`: of a live device, in the segment or not. To be called once, before all else.
+    void Open(tessera_device_record& record) noexcept;
+
+    // The process is a forked child, or the device is gone: nothing is recorded any more.
+    void Stop() noexcept { level_.store(TESSERA_LEVEL_totals, std::memory_order_relaxed); }
+
+    // Whether allocations are recorded one by one; whether events are. Threads: any.
+    bool on() const noexcept {
+        return level_.load(std::memory_order_relaxed) != TESSERA_LEVEL_totals;
+    }
+    bool records_events() const noexcept {
+        return level_.load(std::memory_order_relaxed) == TESSERA_LEVEL_events;
+    }
+    tessera_level level() const noexcept { return level_.load(std::memory_order_relaxed); }
+
+    // Makes room for the records of slots [0, count), as far as there is room.
+    // Threads: externally synchronised with each other; others may record meanwhile.
+    void MakeRoom(uint32_t count) noexcept;
+
+    // Takes another level. From totals on, the caller then calls Allocated() for each live slot.
+    // Requires: the locks of all shards are held.
+    void SetLevel(tessera_level level) noexcept;
+
+    // A slot begins, was there when recording began (`is_new` false), or ends.
+    // `lane`: of its shard. Requires: its shard's lock.
+    void Allocated(uint32_t slot, const AllocationFacts& facts, EventLane& lane) noexcept;
+    void Existed(uint32_t slot, const AllocationFacts& facts) noexcept;
+    // `told`: the event was written when the application freed it, see FreedLater().
+    void Freed(uint32_t slot, const AllocationFacts& facts, EventLane& lane, bool told) noexcept;
+    // The application freed a slot whose record stays until its shard's thread comes round to it.
+    // Threads: any.
+    void FreedLater(const AllocationFacts& facts) noexcept;
+    void Moved(uint32_t slot, const AllocationFacts& facts) noexcept;
+    // Changes flags of a live slot. Threads: any that use it.
+    void AddFlags(uint32_t slot, uint32_t flags) noexcept;
+    void RemoveFlags(uint32_t slot, uint32_t flags) noexcept;
+
+    // Blocks, at every level. Returns: the number of its record, or kNoRecord. Threads: any.
+    uint32_t BlockMade(const BlockFacts& facts) noexcept;
+    // `keeps`: the record stays, to show where leaked allocations lay.
+    void BlockReleased(uint32_t number, const BlockFacts& facts, bool keeps) noexcept;
+
+    // What was passed through, at every level; `facts.block` is the reason. `stack`: as below.
+    // Returns: the number of its record, or kNoRecord. Threads: any.
+    uint32_t Passed(const AllocationFacts& facts) noexcept;
+    void PassedFreed(uint32_t number, const AllocationFacts& facts) noexcept;
+
+    // Any other event. Threads: any; does nothing below the level `events`.
+    void Note(tessera_event_kind kind, uint64_t object, uint64_t value, uint8_t type = kNoType,
+              uint16_t detail = 0) noexcept;
+
+    // Opens the lane of a shard. Requires: the shard's lock, or that nobody knows the shard yet.
+    void OpenLane(EventLane& lane) noexcept;
+
+    void CountUnrecorded(tessera_kind kind) noexcept {
+        if (record_ != nullptr) AddShared(record_->unrecorded[kind], 1);
+    }
+
+    // The call stack that the next allocation of this thread is to carry; see call_stacks.h.
+    static void SetStack(uint16_t stack) noexcept;
+
+ private:
+    static constexpr uint32_t kFirstBits = 6;
+    static constexpr uint32_t kChunks = 22;
+    static constexpr uint32_t kSharedLanes = 4;
+
+    struct SharedLane {
+        LightMutex mutex;
+        EventLane lane ABSL_GUARDED_BY(mutex);
+    };
+
+    tessera_allocation_record* RecordOf(uint32_t slot) const noexcept {
+        const uint32_t biased = slot + (1u << kFirstBits);
+        const uint32_t top = static_cast<uint32_t>(std::bit_width(biased)) - 1;
+        tessera_allocation_record* const chunk =
+            chunks_[top - kFirstBits].load(std::memory_order_acquire);
+        return chunk != nullptr ? chunk + (biased - (1u << top)) : nullptr;
+    }
+    void WriteAllocation(tessera_allocation_record& record, const AllocationFacts& facts,
+                         uint64_t ticks, uint16_t thread, uint16_t stack) noexcept;
+    void WriteShared(const tessera_event& event) noexcept;
+    bool OpenExtent(EventLane& lane, uint64_t bytes) noexcept;
+    bool IsPublished() const noexcept { return owner_ != 0; }
+
+    std::atomic<tessera_level> level_ = TESSERA_LEVEL_totals;
+    uint64_t owner_ = 0;  // the device's id; 0: nobody can read what is recorded
+    tessera_device_record* record_ = nullptr;
+    std::atomic<tessera_allocation_record*> chunks_[kChunks] = {};
+    std::atomic<uint32_t> lanes_ = 0;
+
+    Mutex mutex_;
+    NumberedTable<tessera_block_record, TESSERA_KIND_BLOCKS> blocks_ ABSL_GUARDED_BY(mutex_);
+    NumberedTable<tessera_allocation_record, TESSERA_KIND_PASSED> passed_ ABSL_GUARDED_BY(mutex_);
+    SharedLane shared_[kSharedLanes];
+};
+
+}  // namespace tessera::channel
+
+#endif  // TESSERA_LAYER_CHANNEL_RECORDER_H_

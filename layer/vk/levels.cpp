@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See levels.h.
+
+#include "layer/vk/levels.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "layer/base/mutex.h"
+#include "layer/channel/call_stacks.h"
+#include "layer/channel/channel.h"
+
+namespace tessera {
+namespace {
+
+// How soon a reader's wish is noticed, and how often the clock's pace is looked at meanwhile.
+constexpr uint64_t kLookMs = 250;
+
+struct Wish {
+    std::atomic<uint32_t> level = TESSERA_LEVEL_totals;
+    std::atomic<uint64_t> stack_interval = 0;
+    std::atomic<uint64_t> serial = 0;       // of the last request; 0: there was none
+    std::atomic<uint64_t> next_look_ms = 0;  // of all devices one looks
+};
+constinit Wish wish;
+constinit std::atomic<uint32_t> stack_turn = 0;
+
+tessera_level WishedLevel() noexcept {
+    return static_cast<tessera_level>(wish.level.load(std::memory_order_relaxed));
+}
+
+void Show() noexcept {
+    channel::ShowLevel(WishedLevel(), wish.stack_interval.load(std::memory_order_relaxed),
+                       wish.serial.load(std::memory_order_relaxed));
+}
+
+// Writes down what is live. Requires: the locks of all pools.
+void RecordExisting(Device& device) noexcept {
+    pool::SlotTable& slots = device.slots;
+    for (pool::SlotId id = 0; id < slots.SlotCount(); ++id) {
+        const Slot& slot = slots.At(id);
+        const uint64_t name = pool::SlotTable::NameOf(slot, id);
+        slots.recorder().Existed(
+            id, name != 0 ? pool::Shard::FactsOf(slot, name) : channel::AllocationFacts());
+    }
+}
+
+// Whether a request is one that was not dealt with yet. Then it is the process's wish.
+bool TakeRequest(uint64_t now_ms) noexcept {
+    uint64_t due = wish.next_look_ms.load(std::memory_order_relaxed);
+    if (now_ms < due || !wish.next_look_ms.compare_exchange_strong(due, now_ms + kLookMs))
+        return false;
+    tessera_level_request request;
+    if (!channel::ReadLevelRequest(&request)) return false;
+    if (request.serial == wish.serial.load(std::memory_order_relaxed)) return false;
+    wish.level.store(static_cast<uint32_t>(request.level), std::memory_order_relaxed);
+    if (request.stacks != TESSERA_STACKS_AS_IS)
+        wish.stack_interval.store(request.stacks, std::memory_order_relaxed);
+    wish.serial.store(request.serial, std::memory_order_relaxed);
+    return true;
+}
+
+}  // namespace
+
+void WishLevel(const Settings& settings) noexcept {
+    if (wish.serial.load(std::memory_order_relaxed) == 0) {
+        wish.level.store(settings.level, std::memory_order_relaxed);
+        wish.stack_interval.store(settings.stacks, std::memory_order_relaxed);
+    }
+    Show();
+}
+
+void ForgetLevelRequests() noexcept {
+    wish.serial.store(0, std::memory_order_relaxed);
+    wish.next_look_ms.store(0, std::memory_order_relaxed);
+}
+
+void TakeLevel(Device& device) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    channel::Recorder& recorder = device.slots.recorder();
+    const tessera_level level = WishedLevel();
+    const tessera_level before = recorder.level();
+    if (level == before) return;
+    channel::Calibrate();
+    const uint32_t types = device.memory().memoryTypeCount;
+    recorder.MakeRoom(device.slots.SlotCount());
+    for (uint32_t type = 0; type < types; ++type)
+        device.PoolOf(type).LockAll();
+    // What was added meanwhile.
+    recorder.MakeRoom(device.slots.SlotCount());
+    if (before == TESSERA_LEVEL_totals) RecordExisting(device);
+    if (level == TESSERA_LEVEL_events)
+        for (uint32_t type = 0; type < types; ++type)
+            device.PoolOf(type).OpenLanes();
+    recorder.SetLevel(level);
+    for (uint32_t type = types; type-- > 0;)
+        device.PoolOf(type).UnlockAll();
+    recorder.Note(TESSERA_EVENT_level, 0, level);
+}
+
+uint64_t ServeLevel(Device& device, uint64_t now_ms) noexcept {
+    const bool asked = TakeRequest(now_ms);
+    TakeLevel(device);
+    if (asked) Show();
+    if (device.slots.recorder().on()) channel::Calibrate();
+    return now_ms + kLookMs;
+}
+
+void TakeCallStack(Device&) noexcept {
+    const uint64_t interval = wish.stack_interval.load(std::memory_order_relaxed);
+    if (interval == 0) return;
+    if (interval > 1 && stack_turn.fetch_add(1, std::memory_order_relaxed) % interval != 0) return;
+    channel::Recorder::SetStack(channel::CaptureCallStack());
+}
+
+namespace {
+
+// Of a live slot, its number and type; else none.
+struct Subject {
+    pool::SlotId slot = pool::kNoSlot;
+    uint8_t type = channel::Recorder::kNoType;
+};
+Subject SubjectOf(const Device& device, VkDeviceMemory memory) noexcept {
+    const SlotTable::Found found = device.Find(memory);
+    if (found.kind != SlotTable::Kind::kLive) return {};
+    return {SlotTable::IdIn(HandleValue(memory)), static_cast<uint8_t>(found.slot->TypeIndex())};
+}
+
+}  // namespace
+
+void NoteMap(Device& device, VkDeviceMemory memory, uint64_t size_bytes) noexcept {
+    const Subject subject = SubjectOf(device, memory);
+    channel::Recorder& recorder = device.slots.recorder();
+    if (subject.slot != pool::kNoSlot)
+        recorder.AddFlags(subject.slot, TESSERA_ALLOCATION_MAPPED);
+    recorder.Note(TESSERA_EVENT_map, HandleValue(memory), size_bytes, subject.type);
+}
+
+void NoteUnmap(Device& device, VkDeviceMemory memory) noexcept {
+    const Subject subject = SubjectOf(device, memory);
+    channel::Recorder& recorder = device.slots.recorder();
+    if (subject.slot != pool::kNoSlot)
+        recorder.RemoveFlags(subject.slot, TESSERA_ALLOCATION_MAPPED);
+    recorder.Note(TESSERA_EVENT_unmap, HandleValue(memory), 0, subject.type);
+}
+
+void NoteBind(Device& device, VkDeviceMemory memory, uint64_t offset) noexcept {
+    const Subject subject = SubjectOf(device, memory);
+    channel::Recorder& recorder = device.slots.recorder();
+    if (subject.slot != pool::kNoSlot) recorder.AddFlags(subject.slot, TESSERA_ALLOCATION_BOUND);
+    recorder.Note(TESSERA_EVENT_bind, HandleValue(memory), offset, subject.type);
+}
+
+}  // namespace tessera
