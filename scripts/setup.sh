@@ -24,8 +24,13 @@ libcli11-dev                 header CLI/CLI.hpp
 nlohmann-json3-dev           header nlohmann/json.hpp
 libpng-dev                   header png.h
 libdw-dev                    header elfutils/libdwfl.h
+libzstd-dev                  header zstd.h
+libxxhash-dev                header xxhash.h
+libncurses-dev               header curses.h
+pkg-config                   command pkg-config
 libgtest-dev                 header gtest/gtest.h
 libgmock-dev                 header gmock/gmock.h
+libvterm-dev                 header vterm.h
 glslang-tools                command glslangValidator
 libvulkan1                   library libvulkan.so.1
 mesa-vulkan-drivers          file /usr/share/vulkan/icd.d/lvp_icd.*.json

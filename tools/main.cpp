@@ -35,24 +35,31 @@ found or, of doctor, something does not work; `run` has those of the application
 class HelpFormatter : public CLI::Formatter {
  public:
     std::string make_usage(const CLI::App* app, std::string name) const override {
-        if (app->get_name() != "run") return Formatter::make_usage(app, name);
-        return "Usage: tessera run [OPTIONS] [--] APP [ARGS...]\n";
+        if (app->get_name() == "run") return "Usage: tessera run [OPTIONS] [--] APP [ARGS...]\n";
+        if (app->get_name() == "record")
+            return "Usage: tessera record -o FILE [OPTIONS] (PID | [--] APP [ARGS...])\n";
+        return Formatter::make_usage(app, name);
     }
 };
 
-// Takes the application and its arguments off the arguments of `run`: what follows "--", or starts
-// with the first word that is neither an option of `run` nor the value of one.
-std::vector<std::string> CutCommand(std::vector<std::string>& arguments, const CLI::App& run) {
+// Takes the application and its arguments off the arguments of `run` or `record`: what follows
+// "--", or starts with the first word that is neither an option of the command nor the value of
+// one. Of `record` a number there is no application, but the process to record.
+std::vector<std::string> CutCommand(std::vector<std::string>& arguments,
+                                    const CLI::App& command_app) {
     size_t i = 1;
     while (i < arguments.size() && arguments[i].starts_with('-') && arguments[i] != "-") {
         if (arguments[i] == "--") break;
-        const CLI::Option* const option = run.get_option_no_throw(arguments[i]);
+        const CLI::Option* const option = command_app.get_option_no_throw(arguments[i]);
         const bool takes_value = option != nullptr && option->get_items_expected_max() > 0;
         i += takes_value ? 2 : 1;
     }
     i = std::min(i, arguments.size());
     const auto start = arguments.begin() + static_cast<ptrdiff_t>(i);
     const bool marked = start != arguments.end() && *start == "--";
+    const bool is_number =
+        start != arguments.end() && start->find_first_not_of("0123456789") == std::string::npos;
+    if (is_number && command_app.get_name() == "record") return {};
     std::vector<std::string> command(marked ? start + 1 : start, arguments.end());
     arguments.erase(start, arguments.end());
     return command;
@@ -74,9 +81,10 @@ int Main(std::vector<std::string> arguments) {
     AddPs(app, action);
     AddStat(app, action);
     AddDoctor(app, action);
+    AddRecord(app, action, command);
 
-    if (!arguments.empty() && arguments[0] == "run") {
-        command = CutCommand(arguments, *app.get_subcommand("run"));
+    if (!arguments.empty() && (arguments[0] == "run" || arguments[0] == "record")) {
+        command = CutCommand(arguments, *app.get_subcommand(arguments[0]));
     }
     try {
         // CLI11 takes the last word first.

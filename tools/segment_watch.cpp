@@ -79,7 +79,10 @@ void SegmentWatch::Update(const std::map<pid_t, ExitInfo>& reaped) {
     for (Segment& segment : open_) {
         // Asked first, so that what is read afterwards is the last state.
         const bool runs = ProcessRuns(segment.pid, segment.start_time);
-        if (segment.kin == Kin::kUnknown) segment.kin = KinOf(segment, reaped);
+        const bool was_known = segment.kin != Kin::kUnknown;
+        if (!was_known) segment.kin = KinOf(segment, reaped);
+        if (!was_known && segment.kin == Kin::kFamily && on_family_)
+            on_family_({segment.path, segment.file, segment.pid, segment.start_time});
         const bool ended = segment.kin == Kin::kFamily && !runs;
         if (ended) Read(segment, false);
         if (ended || segment.kin == Kin::kStranger) {

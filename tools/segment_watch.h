@@ -19,9 +19,11 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tessera/reader.h"
@@ -42,6 +44,14 @@ struct Followed {
     std::string error;  // a sentence, if the numbers cannot be read; then only `pid` is set
 };
 
+// A segment of the tree as soon as it is known to be one. `file` is open during the call only.
+struct FamilySegment {
+    const std::string& path;
+    int file;
+    uint64_t pid;
+    uint64_t start_time;
+};
+
 class SegmentWatch {
  public:
     // Notes which segments there are already: they are not ours.
@@ -53,6 +63,9 @@ class SegmentWatch {
     // Readable when a segment has appeared, or -1 where the system cannot tell; then Update() must
     // be called now and then.
     int wake() const { return inotify_; }
+
+    // Who wants to know of each segment of the tree, once. To be set before the first Update().
+    void OnFamily(std::function<void(const FamilySegment&)> call) { on_family_ = std::move(call); }
 
     // Looks for new segments, and reads those whose processes have ended.
     // `reaped`: the processes that were ours to wait for, which hence descend from us.
@@ -79,6 +92,7 @@ class SegmentWatch {
     Kin KinOfLiving(uint64_t pid, uint64_t start_time);
     void Read(const Segment& segment, bool runs);
 
+    std::function<void(const FamilySegment&)> on_family_;
     int inotify_ = -1;
     std::set<std::string> watched_;  // directories
     std::set<std::string> seen_;     // paths that need no second look

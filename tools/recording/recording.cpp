@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See recording.h.
+#include "tools/recording/recording.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tools/recording/codec.h"
+
+namespace tessera::recording {
+namespace {
+
+constexpr char kNotEnded[] = "Its recorder did not end it: it was killed, or still records.";
+
+}  // namespace
+
+std::unique_ptr<Recording> Recording::Open(std::unique_ptr<ByteSource> bytes, std::string& error) {
+    std::unique_ptr<Recording> recording(new Recording(std::move(bytes)));
+    const std::optional<FileHeader> header = ReadHeader(*recording->bytes_, error);
+    if (!header) return nullptr;
+    recording->header_ = *header;
+    recording->Scan();
+    if (!recording->state_chunk_) {
+        error = "holds no whole state of its process";
+        if (!recording->remark_.empty()) error += ". " + recording->remark_;
+        if (error.ends_with('.')) error.pop_back();
+        return nullptr;
+    }
+    if (!ReadPayload(*recording->bytes_, *recording->state_chunk_, recording->last_state_)) {
+        error = "is damaged: its last state cannot be unpacked";
+        return nullptr;
+    }
+    return recording;
+}
+
+void Recording::Scan() {
+    uint64_t offset = sizeof(FileHeader);
+    std::string problem;
+    while (const std::optional<Chunk> chunk = ReadChunk(*bytes_, offset, problem)) {
+        if (end_ || !Take(*chunk)) {
+            problem = "it is damaged after byte " + std::to_string(offset);
+            break;
+        }
+        offset = chunk->next;
+    }
+    whole_bytes_ = offset;
+    if (!problem.empty()) {
+        remark_ = "The recording is not whole: " + problem + "; what follows is left out.";
+    } else if (!end_) {
+        remark_ = kNotEnded;
+    }
+}
+
+bool Recording::Take(const Chunk& chunk) {
+    switch (static_cast<ChunkKind>(chunk.kind)) {
+        case ChunkKind::kState:
+            state_chunk_ = chunk;
+            return true;
+        case ChunkKind::kSamples:
+            return TakeSamples(chunk);
+        case ChunkKind::kEnd:
+            return TakeEnd(chunk);
+        case ChunkKind::kEvents:  // later, one after the other
+        default:                  // of a later version
+            return true;
+    }
+}
+
+bool Recording::TakeSamples(const Chunk& chunk) {
+    std::vector<command::Sample> samples;
+    if (!ReadPayload(*bytes_, chunk, payload_) || !DecodeSamples(payload_, samples)) return false;
+    for (command::Sample& sample : samples) {
+        if (!samples_.empty() && sample.time_ns < samples_.back().time_ns) return false;
+        if (samples_seen_[sample.device]++ % samples_apart_ != 0) continue;
+        samples_.push_back(std::move(sample));
+        if (samples_.size() > kMostSamples) ThinSamples();
+    }
+    return true;
+}
+
+// Each device keeps every second one of its samples.
+void Recording::ThinSamples() {
+    samples_apart_ *= 2;
+    std::map<uint64_t, uint64_t> kept;
+    std::erase_if(samples_,
+                  [&](const command::Sample& sample) { return kept[sample.device]++ % 2 != 0; });
+}
+
+bool Recording::TakeEnd(const Chunk& chunk) {
+    if (!ReadPayload(*bytes_, chunk, payload_) || payload_.size() < sizeof(EndRecord)) return false;
+    EndRecord end;
+    std::memcpy(&end, payload_.data(), sizeof(end));
+    end_ = end;
+    events_ = end.events;
+    lost_ = end.lost;
+    return true;
+}
+
+std::string Recording::ForEachEvents(
+    const std::function<void(std::span<const reader::Event>)>& each) {
+    uint64_t events = 0;
+    uint64_t lost = 0;
+    uint64_t newest_ns = 0;
+    DecodedEvents decoded;
+    std::string problem;
+    for (uint64_t offset = sizeof(FileHeader); offset < whole_bytes_;) {
+        const std::optional<Chunk> chunk = ReadChunk(*bytes_, offset, problem);
+        if (!chunk) return "The recording was changed while it was read: " + problem + ".";
+        offset = chunk->next;
+        if (chunk->kind != static_cast<uint32_t>(ChunkKind::kEvents)) continue;
+        const bool is_right =
+            ReadPayload(*bytes_, *chunk, payload_) && DecodeEvents(payload_, decoded) &&
+            (decoded.events.empty() || decoded.events.front().time_ns >= newest_ns);
+        if (!is_right) {
+            return "The recording is not whole: its events after byte " +
+                   std::to_string(chunk->offset) + " are damaged.";
+        }
+        events += decoded.events.size();
+        lost += decoded.lost;
+        if (!decoded.events.empty()) {
+            newest_ns = decoded.events.back().time_ns;
+            each(decoded.events);
+        }
+    }
+    events_ = events;
+    lost_ = std::max(lost, end_ ? end_->lost : 0);
+    return {};
+}
+
+}  // namespace tessera::recording

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See source.h.
+#include "tools/source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "tools/recording/recording.h"
+
+namespace tessera::command {
+namespace {
+
+// A process that runs, or one that has ended and whose segment is still there.
+class SegmentSource : public Source {
+ public:
+    SegmentSource(int file, reader::Process process) : file_(file) {
+        process_ = std::move(process);
+    }
+    ~SegmentSource() override { close(file_); }
+    SegmentSource(const SegmentSource&) = delete;
+    SegmentSource& operator=(const SegmentSource&) = delete;
+
+    bool IsRecording() const override { return false; }
+    const std::vector<Sample>& samples() const override { return samples_; }
+    uint64_t lost() const override { return lost_; }
+
+    std::string ForEachEvents(
+        const std::function<void(std::span<const reader::Event>)>& each) override {
+        // A new one gives what the rings still hold.
+        reader::EventReader events(file_);
+        const reader::Result<reader::EventBatch> batch = events.Read();
+        if (!batch.ok()) return batch.error;
+        lost_ = batch.value.lost;
+        if (!batch.value.events.empty()) each(batch.value.events);
+        return {};
+    }
+
+ private:
+    const int file_;
+    const std::vector<Sample> samples_;
+    uint64_t lost_ = 0;
+};
+
+class RecordingSource : public Source {
+ public:
+    explicit RecordingSource(std::unique_ptr<recording::Recording> recording,
+                             reader::Process process)
+        : recording_(std::move(recording)) {
+        process_ = std::move(process);
+        remark_ = recording_->remark();
+        // At its end the process was gone, as a copy alone cannot tell.
+        const std::optional<recording::EndRecord>& end = recording_->end();
+        const bool has_ended =
+            end && (end->exit_kind != 0 || end->reason == recording::EndReason::kProcessEnded);
+        if (has_ended && process_.state == reader::ProcessState::kLive)
+            process_.state = reader::ProcessState::kEnded;
+    }
+
+    bool IsRecording() const override { return true; }
+    const std::vector<Sample>& samples() const override { return recording_->samples(); }
+    uint64_t lost() const override { return recording_->lost(); }
+    std::string ForEachEvents(
+        const std::function<void(std::span<const reader::Event>)>& each) override {
+        return recording_->ForEachEvents(each);
+    }
+
+ private:
+    const std::unique_ptr<recording::Recording> recording_;
+};
+
+// Opens without waiting for anybody, and takes nothing but regular files.
+// Returns: a descriptor, or -1 with what is wrong in `error`.
+int OpenRegular(const std::string& path, struct stat& status, std::string& error) {
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode)) return file;
+    error = "'" + path + "' cannot be read: ";
+    error += file < 0 ? strerror(errno) : "it is not a regular file";
+    error += '.';
+    if (file >= 0) close(file);
+    return -1;
+}
+
+bool IsRecordingFile(int file) {
+    uint64_t magic = 0;
+    return pread(file, &magic, sizeof(magic), 0) == sizeof(magic) && magic == recording::kMagic;
+}
+
+std::unique_ptr<Source> OpenSegment(int file, const std::string& path, std::string* error) {
+    reader::Result<reader::Process> process =
+        reader::ReadSegmentFd(file, path, reader::Depth::kDetail);
+    if (process.ok()) return std::make_unique<SegmentSource>(file, std::move(process.value));
+    close(file);
+    *error = process.error;
+    return nullptr;
+}
+
+std::unique_ptr<Source> OpenRecording(int file, uint64_t size, const std::string& path,
+                                      std::string* error) {
+    std::string problem;
+    std::unique_ptr<recording::Recording> recording =
+        recording::Recording::Open(std::make_unique<recording::FileBytes>(file, size), problem);
+    if (recording == nullptr) {
+        *error = "The recording '" + path + "' cannot be read: it " + problem + ".";
+        return nullptr;
+    }
+    reader::Result<reader::Process> process =
+        reader::ReadSegmentCopy(recording->last_state(), path, reader::Depth::kDetail);
+    if (process.ok())
+        return std::make_unique<RecordingSource>(std::move(recording), std::move(process.value));
+    *error = process.error;
+    return nullptr;
+}
+
+std::unique_ptr<Source> OpenFile(const std::string& path, std::string* error) {
+    struct stat status = {};
+    const int file = OpenRegular(path, status, *error);
+    if (file < 0) return nullptr;
+    if (IsRecordingFile(file))
+        return OpenRecording(file, static_cast<uint64_t>(status.st_size), path, error);
+    return OpenSegment(file, path, error);
+}
+
+}  // namespace
+
+std::unique_ptr<Source> Source::Open(const std::string& what, std::string* error) {
+    if (what.empty() || what.find_first_not_of("0123456789") != std::string::npos)
+        return OpenFile(what, error);
+    uint64_t pid = 0;
+    const auto [rest, wrong] = std::from_chars(what.data(), what.data() + what.size(), pid);
+    if (wrong != std::errc{} || pid == 0) {
+        *error = "'" + what + "' is not the number of a process.";
+        return nullptr;
+    }
+    const reader::Result<std::string> path = reader::FindSegment(pid);
+    if (path.ok()) return OpenFile(path.value, error);
+    *error = path.error;
+    return nullptr;
+}
+
+}  // namespace tessera::command
