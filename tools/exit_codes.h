@@ -14,6 +14,8 @@ enum ExitCode : int {
     kUsage = 2,     // the command line makes no sense
     kNotFound = 3,  // stat: no such process, or it has no numbers; doctor: something does not work
 
+    kLeaks = 123,  // leaks, run --leaks: memory was never freed, and nothing else went wrong
+
     kRunFailed = 125,      // run: something of ours failed before the application was started
     kNotExecutable = 126,  // run: the application exists and cannot be executed
     kNoSuchCommand = 127,  // run: there is no such application

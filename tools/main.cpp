@@ -26,6 +26,7 @@ constexpr char kFooter[] =
   tessera run vkcube                    run an application with the layer
   tessera ps                            what runs with the layer
   tessera stat 4242                     what process 4242 did
+  tessera leaks 4242                    what it has not freed
   tessera doctor                        whether the layer works here
 
 `tessera COMMAND --help` tells more. Exit codes: 0 success, 1 failure, 2 wrong command line, 3 nothing
@@ -80,6 +81,7 @@ int Main(std::vector<std::string> arguments) {
     AddRun(app, action, command);
     AddPs(app, action);
     AddStat(app, action);
+    AddLeaks(app, action);
     AddDoctor(app, action);
     AddRecord(app, action, command);
 
@@ -98,7 +100,7 @@ int Main(std::vector<std::string> arguments) {
         return kUsage;
     }
     if (action) return action();
-    Complain("say what to do: run, ps, stat or doctor. `tessera --help` tells more.");
+    Complain("say what to do: run, ps, stat, leaks or doctor. `tessera --help` tells more.");
     return kUsage;
 }
 
