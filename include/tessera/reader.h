@@ -56,8 +56,10 @@ struct Allocation {
     uint64_t offset = 0;         // in its block
     uint64_t padding_bytes = 0;  // that it takes beyond size_bytes
     uint64_t made_ns = 0;
-    uint32_t block = kNone;  // index into Detail::blocks; kNone: passed through
-    tessera_reason reason = TESSERA_REASON_none;  // why it was passed through
+    // Index into Detail::blocks. kNone: passed through, or in a block that is not recorded. Where
+    // there is one, the allocation and its padding lie within it.
+    uint32_t block = kNone;
+    tessera_reason reason = TESSERA_REASON_none;  // why it was passed through; none: it was not
     uint32_t type = 0;                            // index of the memory type
     uint32_t flags = 0;                           // enum tessera_allocation_flag
     uint32_t thread = kNone;                      // index into Process::threads
@@ -99,12 +101,13 @@ struct Detail {
     std::vector<Resource> resources;
     // Of each kind, what there was no room to record, by enum tessera_kind.
     std::array<uint64_t, TESSERA_MAX_KINDS> unrecorded = {};
-    // Records left out because their writer kept changing them (or died while it did). At rest 0.
+    // Records left out because their writer kept changing them (or died while it did), or because
+    // they say what cannot be. At rest 0.
     uint64_t moving = 0;
 };
 
 struct CallStack {
-    std::vector<uint64_t> addresses;  // where calls return to, innermost first
+    std::vector<uint64_t> addresses;  // where calls return to, innermost first; empty: not known
 };
 
 struct Module {
@@ -114,8 +117,8 @@ struct Module {
 };
 
 struct Thread {
-    uint64_t tid = 0;
-    std::string name;
+    uint64_t tid = 0;  // 0: nothing is known of it
+    std::string name;  // safe to print
 };
 
 struct Device {
@@ -152,12 +155,15 @@ struct Process {
     uint64_t stack_interval = 0;  // one in this many allocations keeps its call stack; 0: none
     uint64_t level_serial = 0;    // of the last request for a level that was dealt with
     uint64_t monotonic_created_ns = 0;  // CLOCK_MONOTONIC at created_ns
-    uint64_t copied_ns = 0;             // CLOCK_MONOTONIC when this copy was taken
+    // CLOCK_MONOTONIC when this copy was taken. Of ReadSegmentCopy(), the latest time that the
+    // bytes know of: whoever knows better sets it.
+    uint64_t copied_ns = 0;
     uint64_t segment_bytes = 0;
     // The process is gone and was in the middle of a change: one of the numbers may be off by that.
     bool torn = false;
     std::vector<Device> devices;  // in order of creation; the retired sum, if any, first
-    // If detail was asked for; what indices in it lead to.
+    // If detail was asked for; what indices in it lead to. The record with number N of the segment
+    // is stacks[N - 1], threads[N - 1].
     std::vector<CallStack> stacks;
     std::vector<Module> modules;  // by start
     std::vector<Thread> threads;
@@ -195,7 +201,7 @@ Result<Process> ReadSegmentCopy(std::span<const std::byte> bytes, const std::str
                                 Depth depth = Depth::kTotals);
 
 // A copy of the segment behind `fd`, to be given to ReadSegmentCopy() later: consistent as far as
-// ReadSegment() would take it, without its event rings.
+// ReadSegment() would take it, without its event rings, and smaller: its extents lie elsewhere.
 Result<std::vector<std::byte>> CopySegmentBytes(int fd);
 
 // The segment of process `pid`: the live one if there is one, else the newest left behind. The
@@ -221,8 +227,9 @@ struct Event {
 };
 
 struct EventBatch {
-    std::vector<Event> events;  // in order of time
-    uint64_t lost = 0;          // that were overwritten before they were read
+    std::vector<Event>
+        events;         // in order of time; the next batch may begin a little before its end
+    uint64_t lost = 0;  // overwritten since the first Read(), before they were read
 };
 
 // Reads events as they come. Each call of Read() returns what was written since the one before; the

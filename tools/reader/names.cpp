@@ -81,6 +81,31 @@ const char* CallName(uint32_t call) {
     }
 }
 
+const char* LevelName(uint32_t level) {
+    switch (level) {
+        case TESSERA_LEVEL_totals:
+            return "totals";
+        case TESSERA_LEVEL_full:
+            return "full";
+        case TESSERA_LEVEL_events:
+            return "events";
+        default:
+            return "unknown";
+    }
+}
+
+const char* EventName(uint32_t kind) {
+    switch (kind) {
+#define TESSERA_CASE(name, number, text) \
+    case number:                         \
+        return #name;
+        TESSERA_EVENTS(TESSERA_CASE)
+#undef TESSERA_CASE
+        default:
+            return "unknown";
+    }
+}
+
 uint64_t Percentile(const tessera_call_totals& call, double fraction) {
     // The histogram's own sum: `timed` may have been copied a few calls earlier or later.
     uint64_t timed = 0;

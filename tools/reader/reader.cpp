@@ -10,17 +10,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
 
 #include "base/process.h"
 #include "channel/segment_name.h"
+#include "reader/layout.h"
+#include "reader/open_segment.h"
 #include "reader/segment_copy.h"
+#include "reader/segment_parse.h"
 
 namespace tessera::reader {
 namespace {
@@ -89,15 +90,6 @@ std::string WhyNoSegment(uint64_t pid) {
            "yet, or has channel=off. Start it with 'tessera run -- APP' to have them.";
 }
 
-// Returns: why `file` must not be read as a segment; empty if it may.
-std::string WhyNotReadable(int file) {
-    struct stat status;
-    if (fstat(file, &status) != 0) return std::strerror(errno);
-    if (!S_ISREG(status.st_mode)) return "it is not a regular file";
-    if (status.st_uid != geteuid() && status.st_uid != 0) return "it belongs to another user";
-    return "";
-}
-
 Result<Process> Refuse(const std::string& path, const std::string& reason) {
     return {.value = {}, .error = "The segment '" + path + "' cannot be read: " + reason + "."};
 }
@@ -122,10 +114,13 @@ std::vector<std::string> ListSegments() {
     return paths;
 }
 
-Result<Process> ReadSegmentFd(int fd, const std::string& path) {
+Result<Process> ReadSegmentFd(int fd, const std::string& path, Depth depth) {
     const std::string refusal = WhyNotReadable(fd);
     if (!refusal.empty()) return Refuse(path, refusal);
-    Result<Process> result = CopySegment(fd, ProcessRuns);
+    Result<SegmentCopy> copy = CopySegment(fd, ProcessRuns, depth);
+    if (!copy.ok()) return Refuse(path, copy.error);
+    const uint64_t copied_ns = MonotonicNs();
+    Result<Process> result = ParseSegment(copy.value.bytes, copy.value.runs, depth);
     if (!result.ok()) return Refuse(path, result.error);
 
     const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
@@ -134,20 +129,36 @@ Result<Process> ReadSegmentFd(int fd, const std::string& path) {
     if (owner && *owner != claimed)
         return Refuse(path, "it is damaged: it says that it belongs to another process");
     result.value.path = path;
+    result.value.segment_bytes = copy.value.segment_bytes;
+    result.value.copied_ns = copied_ns;
     return result;
 }
 
-Result<Process> ReadSegment(const std::string& path) {
-    // O_NONBLOCK: a fifo of this name must not make us wait for somebody to write into it.
-    const int file = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (file < 0)
-        return Refuse(path, errno == ELOOP ? "it is a symbolic link" : std::strerror(errno));
-    Result<Process> result = ReadSegmentFd(file, path);
-    close(file);
+Result<Process> ReadSegment(const std::string& path, Depth depth) {
+    const Result<OpenFile> file = OpenSegment(path);
+    if (!file.ok()) return {.value = {}, .error = file.error};
+    return ReadSegmentFd(file.value.get(), path, depth);
+}
+
+Result<Process> ReadSegmentCopy(std::span<const std::byte> bytes, const std::string& path,
+                                Depth depth) {
+    Result<Process> result = ParseSegment(bytes, true, depth);
+    if (!result.ok()) return Refuse(path, result.error);
+    result.value.path = path;
     return result;
 }
 
-Result<Process> ReadProcess(uint64_t pid) {
+Result<std::vector<std::byte>> CopySegmentBytes(int fd) {
+    std::string error = WhyNotReadable(fd);
+    if (error.empty()) {
+        Result<SegmentCopy> copy = CopySegment(fd, ProcessRuns, Depth::kDetail);
+        if (copy.ok()) return {.value = std::move(copy.value.bytes), .error = {}};
+        error = copy.error;
+    }
+    return {.value = {}, .error = "The segment cannot be copied: " + error + "."};
+}
+
+Result<std::string> FindSegment(uint64_t pid) {
     const std::optional<ProcessStat> stat = ReadProcessStat(pid);
     const Candidate* found = nullptr;
     const std::vector<Candidate> candidates = FindCandidates();
@@ -158,7 +169,13 @@ Result<Process> ReadProcess(uint64_t pid) {
         if (is_present) break;
     }
     if (found == nullptr) return {.value = {}, .error = WhyNoSegment(pid)};
-    return ReadSegment(found->path);
+    return {.value = found->path, .error = {}};
+}
+
+Result<Process> ReadProcess(uint64_t pid, Depth depth) {
+    const Result<std::string> path = FindSegment(pid);
+    if (!path.ok()) return {.value = {}, .error = path.error};
+    return ReadSegment(path.value, depth);
 }
 
 }  // namespace tessera::reader
