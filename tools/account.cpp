@@ -36,25 +36,24 @@ void AddTimes(Account& account, const reader::Device& device) {
         if (call >= device.calls.size() || call >= device.driver_calls.size()) continue;
         const tessera_call_totals& app = device.calls[call];
         const tessera_call_totals& driver = device.driver_calls[call];
-        account.app.time_ns += EstimatedTime(app, driver, device.sample_interval);
+        account.app.time_ns += EstimatedTime(app, driver);
         account.driver.time_ns += driver.total_ns;
-        account.app_time_estimated = account.app_time_estimated || app.timed < app.count;
+        account.app_time_estimated = account.app_time_estimated || app.timed != app.count;
     }
 }
 
 }  // namespace
 
-uint64_t EstimatedTime(const tessera_call_totals& app, const tessera_call_totals& driver,
-                       uint64_t sample_interval) {
-    if (app.timed == 0 || app.timed >= app.count) return app.total_ns;
-    // If every pooled call that was timed stands for `sample_interval` of them, this many were
-    // pooled among the timed ones. They are the fastest, so that their median is this quantile.
-    const double untimed = static_cast<double>(app.count - app.timed);
-    const double pooled = sample_interval > 1 ? untimed / static_cast<double>(sample_interval - 1)
-                                              : static_cast<double>(app.timed);
-    const double share = std::min(1.0, pooled / static_cast<double>(app.timed));
-    const uint64_t typical_ns = reader::Percentile(app, share / 2);
-    return std::max(app.total_ns, driver.total_ns + typical_ns * app.count);
+uint64_t EstimatedTime(const tessera_call_totals& app, const tessera_call_totals& driver) {
+    const uint64_t in_driver = std::min(driver.count, app.timed);
+    if (app.timed == app.count || app.timed == in_driver) return app.total_ns;
+    // Calls that stay in the layer are the fastest, so that their median is this quantile.
+    const double share =
+        static_cast<double>(app.timed - in_driver) / static_cast<double>(app.timed);
+    const auto typical_ns = static_cast<double>(reader::Percentile(app, share / 2));
+    const double missing = static_cast<double>(app.count) - static_cast<double>(app.timed);
+    const double total_ns = static_cast<double>(app.total_ns) + missing * typical_ns;
+    return std::max(app.max_ns, static_cast<uint64_t>(std::max(0.0, total_ns)));
 }
 
 void Account::Add(const Account& other) {

@@ -45,13 +45,13 @@ struct Account {
 
 Account AccountOf(const reader::Process& process);
 
-// The time that all calls of a command took, from those that were timed: exact if all were.
-// `driver` is the same command as the layer called it, which is always timed. Of the calls that
-// were not timed each is taken to have cost what the typical pooled call did, and besides all of
-// them what the driver took.
+// The time that all calls of a command took. Of calls that stay in the layer a few were measured
+// and stand for the others: `total_ns` is right on average, but over- or underrates their number as
+// chance would have it. What they are too many or too few is made up for with the duration of a
+// typical one. `driver`: the same command as the layer called it; calls that reached the driver
+// were all measured. Exact where every call was.
 // Units: ns.
-uint64_t EstimatedTime(const tessera_call_totals& app, const tessera_call_totals& driver,
-                       uint64_t sample_interval);
+uint64_t EstimatedTime(const tessera_call_totals& app, const tessera_call_totals& driver);
 
 // "1,204 dedicated (dedicated to one buffer, image or tensor), 3 too_large (...)", most first;
 // empty if nothing passed through.

@@ -62,9 +62,29 @@ std::string BoundText(const BoundKind& kind) {
     return text + "\n";
 }
 
-std::string GroupText(const reader::Process& process, const DeviceLeaks& leaks,
-                      const LeakGroup& group, const Symbolizer& symbolizer) {
-    std::string text = "  " + FormatBytes(group.bytes);
+// The call stack of group `index` of a device; where another group before it has the same, a word
+// about that.
+std::string Origin(const reader::Process& process, const DeviceLeaks& leaks, size_t index,
+                   const Symbolizer& symbolizer) {
+    constexpr size_t kMaxLines = 8;
+    const uint32_t stack = leaks.groups[index].stack;
+    if (stack >= process.stacks.size()) return {};
+    for (size_t i = 0; i < index; ++i)
+        if (leaks.groups[i].stack == stack)
+            return "      from where #" + std::to_string(i + 1) + " is from\n";
+    const std::vector<std::string> lines = StackText(symbolizer, process.stacks[stack]);
+    std::string text;
+    for (size_t i = 0; i < std::min(kMaxLines, lines.size()); ++i)
+        text += (i == 0 ? "      from " : "        by ") + lines[i] + "\n";
+    if (lines.size() > kMaxLines)
+        text += "        and " + Plural(lines.size() - kMaxLines, "caller") + " more\n";
+    return text;
+}
+
+std::string GroupText(const reader::Process& process, const DeviceLeaks& leaks, size_t index,
+                      const Symbolizer& symbolizer) {
+    const LeakGroup& group = leaks.groups[index];
+    std::string text = "  #" + std::to_string(index + 1) + "  " + FormatBytes(group.bytes);
     if (group.count > 1)
         text += " in " + FormatCount(group.count) + " of " + FormatBytes(group.size_bytes);
     if (!group.name.empty()) text += "  '" + Printable(group.name) + "'";
@@ -75,10 +95,7 @@ std::string GroupText(const reader::Process& process, const DeviceLeaks& leaks,
     text += "\n";
     for (const BoundKind& kind : group.resources)
         text += BoundText(kind);
-    if (group.stack >= process.stacks.size()) return text;
-    for (const std::string& line : StackText(symbolizer, process.stacks[group.stack]))
-        text += "      from " + line + "\n";
-    return text;
+    return text + Origin(process, leaks, index, symbolizer);
 }
 
 // What is known without the single allocations.
@@ -110,7 +127,7 @@ std::string DeviceText(const reader::Process& process, const DeviceLeaks& leaks,
     }
     const size_t shown = std::min(limit, leaks.groups.size());
     for (size_t i = 0; i < shown; ++i)
-        text += GroupText(process, leaks, leaks.groups[i], symbolizer);
+        text += GroupText(process, leaks, i, symbolizer);
     if (shown < leaks.groups.size()) {
         uint64_t count = 0;
         uint64_t bytes = 0;

@@ -66,6 +66,17 @@ std::vector<std::string> CutCommand(std::vector<std::string>& arguments,
     return command;
 }
 
+// "run, ps, stat or doctor"
+std::string CommandNames(const CLI::App& app) {
+    std::string names;
+    const std::vector<const CLI::App*> commands = app.get_subcommands({});
+    for (size_t i = 0; i < commands.size(); ++i) {
+        if (i > 0) names += i + 1 < commands.size() ? ", " : " or ";
+        names += commands[i]->get_name();
+    }
+    return names;
+}
+
 int Main(std::vector<std::string> arguments) {
     CLI::App app(
         "Tessera: suballocates the device memory of unmodified Vulkan applications, and "
@@ -100,7 +111,7 @@ int Main(std::vector<std::string> arguments) {
         return kUsage;
     }
     if (action) return action();
-    Complain("say what to do: run, ps, stat, leaks or doctor. `tessera --help` tells more.");
+    Complain("say what to do: " + CommandNames(app) + ". `tessera --help` tells more.");
     return kUsage;
 }
 

@@ -35,7 +35,8 @@ constexpr int kMaxWalks = 64;
 
 }  // namespace
 
-SegmentWatch::SegmentWatch() : inotify_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+SegmentWatch::SegmentWatch(reader::Depth depth)
+    : depth_(depth), inotify_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
     family_.insert(static_cast<uint64_t>(getpid()));
     MakeSegmentDirectory();
     WatchDirectories();
@@ -151,8 +152,8 @@ SegmentWatch::Kin SegmentWatch::KinOfLiving(uint64_t pid, uint64_t start_time) {
 }
 
 void SegmentWatch::Read(const Segment& segment, bool runs) {
-    const reader::Result<reader::Process> result =
-        reader::ReadSegmentFd(segment.file, segment.path);
+    reader::Result<reader::Process> result =
+        reader::ReadSegmentFd(segment.file, segment.path, depth_);
     Followed followed;
     followed.pid = segment.pid;
     followed.runs = runs;
@@ -162,6 +163,7 @@ void SegmentWatch::Read(const Segment& segment, bool runs) {
         followed.name = result.value.name;
         followed.account = AccountOf(result.value);
         followed.json = ProcessJson(result.value);
+        if (depth_ == reader::Depth::kDetail) followed.process = std::move(result.value);
     } else {
         followed.error = result.error;
     }

@@ -40,8 +40,9 @@ struct Followed {
     std::string name;         // not Printable() yet
     bool runs = false;        // it still ran when it was read
     Account account;
-    Json json;          // its entry in schema 1; "exit" is null
-    std::string error;  // a sentence, if the numbers cannot be read; then only `pid` is set
+    Json json;                // its entry in schema 1; "exit" is null
+    reader::Process process;  // if the watch was asked for detail
+    std::string error;        // a sentence, if the numbers cannot be read; then only `pid` is set
 };
 
 // A segment of the tree as soon as it is known to be one. `file` is open during the call only.
@@ -54,8 +55,8 @@ struct FamilySegment {
 
 class SegmentWatch {
  public:
-    // Notes which segments there are already: they are not ours.
-    SegmentWatch();
+    // Notes which segments there are already: they are not ours. `depth`: of what is read.
+    explicit SegmentWatch(reader::Depth depth = reader::Depth::kTotals);
     ~SegmentWatch();
     SegmentWatch(const SegmentWatch&) = delete;
     SegmentWatch& operator=(const SegmentWatch&) = delete;
@@ -93,6 +94,7 @@ class SegmentWatch {
     void Read(const Segment& segment, bool runs);
 
     std::function<void(const FamilySegment&)> on_family_;
+    const reader::Depth depth_;
     int inotify_ = -1;
     std::set<std::string> watched_;  // directories
     std::set<std::string> seen_;     // paths that need no second look

@@ -87,23 +87,36 @@ TEST(AccountOf, CountsTheDevicesThatAreOnlyRememberedAsASum) {
     EXPECT_EQ(account.device_names, std::vector<std::string>{"GPU two"});
 }
 
-TEST(EstimatedTime, IsExactWhereEveryCallWasTimed) {
-    EXPECT_EQ(EstimatedTime(Call(10, 10, 500), Call(10, 10, 400), 1), 5000u);
-    EXPECT_EQ(EstimatedTime(Call(0, 0, 0), Call(0, 0, 0), 64), 0u);
-}
-
-TEST(EstimatedTime, TakesUntimedCallsForTypicalPooledOnes) {
-    // 6,400 pooled calls of 100 ns of which one in 64 was timed, and 50 timed ones of 1 ms that
-    // went to the driver.
-    tessera_call_totals app = Call(6400, 100, 100);
+// Calls that stay in the layer, of 100 ns each: `count` of them, of which so many were measured
+// that they stand for `stood_for`; and 50 of a millisecond that went to the driver.
+tessera_call_totals Sampled(uint64_t count, uint64_t stood_for) {
+    tessera_call_totals app = Call(count, stood_for, 100);
     app.count += 50;
     app.timed += 50;
     app.total_ns += 50 * 1'000'000;
     app.max_ns = 1'000'000;
     app.histogram[tessera_histogram_bucket(1'000'000)] += 50;
-    const uint64_t estimate = EstimatedTime(app, Call(50, 50, 1'000'000), 64);
-    EXPECT_GE(estimate, 50'000'000u + 6400 * 90);
-    EXPECT_LE(estimate, 50'000'000u + 6450 * 150);
+    return app;
+}
+
+TEST(EstimatedTime, IsExactWhereEveryCallWasTimed) {
+    EXPECT_EQ(EstimatedTime(Call(10, 10, 500), Call(10, 10, 400)), 5000u);
+    EXPECT_EQ(EstimatedTime(Call(0, 0, 0), Call(0, 0, 0)), 0u);
+}
+
+TEST(EstimatedTime, MakesUpForSamplesThatAreTooManyOrTooFew) {
+    const tessera_call_totals driver = Call(50, 50, 1'000'000);
+    constexpr uint64_t kTruth = 50 * 1'000'000 + 6400 * 100;
+    for (const uint64_t stood_for : {64, 3200, 6400, 9600, 12800}) {
+        const uint64_t estimate = EstimatedTime(Sampled(6400, stood_for), driver);
+        EXPECT_GE(estimate, kTruth - 6400 * 25) << stood_for;
+        EXPECT_LE(estimate, kTruth + 6400 * 25) << stood_for;
+    }
+}
+
+TEST(EstimatedTime, TakesNoCallsOfTheDriverForTheOthers) {
+    // None of those that stayed was measured: what they took is not known, but it is little.
+    EXPECT_EQ(EstimatedTime(Sampled(6400, 0), Call(50, 50, 1'000'000)), 50'000'000u);
 }
 
 TEST(DescribePassThrough, NamesTheMostFrequentReasonFirst) {

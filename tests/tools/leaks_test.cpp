@@ -142,18 +142,19 @@ TEST(FindLeaks, NothingIsLeftWhereEverythingWasFreed) {
 TEST(DescribeLeaks, TellsEachGroupWithWhatIsBoundAndWhereItCameFrom) {
     const std::string text =
         Describe(ProcessWithDetail(TESSERA_DEVICE_DESTROYED, reader::ProcessState::kEnded));
-    EXPECT_EQ(text,
-              "game (pid 4242): 5 allocations, 7.0 MiB left\n"
-              "device 1  GPU one  leaked at vkDestroyDevice: 5 allocations, 7.0 MiB\n"
-              "  4.0 MiB  memory type 1 (DEVICE_LOCAL), passed through\n"
-              "      from 0x3000\n"
-              "  3.0 MiB in 3 of 1.0 MiB  'shadow'  memory type 1 (DEVICE_LOCAL), the oldest made "
-              "2.0 s after the start\n"
-              "      bound: 3 of image 1024x512, 11 levels, R8G8B8A8_UNORM, TRANSFER_DST SAMPLED, "
-              "'map a', 'map b', 'map c'\n"
-              "      from 0x1000\n"
-              "      from 0x2000\n"
-              "  100 B  memory type 1 (DEVICE_LOCAL), made 1.0 s after the start\n");
+    EXPECT_EQ(
+        text,
+        "game (pid 4242): 5 allocations, 7.0 MiB left\n"
+        "device 1  GPU one  leaked at vkDestroyDevice: 5 allocations, 7.0 MiB\n"
+        "  #1  4.0 MiB  memory type 1 (DEVICE_LOCAL), passed through\n"
+        "      from 0x3000\n"
+        "  #2  3.0 MiB in 3 of 1.0 MiB  'shadow'  memory type 1 (DEVICE_LOCAL), the oldest made "
+        "2.0 s after the start\n"
+        "      bound: 3 of image 1024x512, 11 levels, R8G8B8A8_UNORM, TRANSFER_DST SAMPLED, "
+        "'map a', 'map b', 'map c'\n"
+        "      from 0x1000\n"
+        "        by 0x2000\n"
+        "  #3  100 B  memory type 1 (DEVICE_LOCAL), made 1.0 s after the start\n");
 }
 
 TEST(DescribeLeaks, TellsAgesWhileTheProcessRuns) {
@@ -162,6 +163,17 @@ TEST(DescribeLeaks, TellsAgesWhileTheProcessRuns) {
     for (const char* const part :
          {"7.0 MiB in use\n", "allocated now: ", "the oldest 58.0 s old\n", ", 59.0 s old\n"})
         EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
+}
+
+TEST(DescribeLeaks, TellsACallStackOnceAndNotAllOfALongOne) {
+    reader::Process process =
+        ProcessWithDetail(TESSERA_DEVICE_DESTROYED, reader::ProcessState::kEnded);
+    process.devices[0].detail.allocations[1].stack = 1;
+    process.stacks[1].addresses.assign(11, 0x3000);
+    const std::string text = Describe(process);
+    EXPECT_NE(text.find("      from 0x3000\n        by 0x3000\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("        and 3 callers more\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("      from where #1 is from\n"), std::string::npos) << text;
 }
 
 TEST(DescribeLeaks, SumsUpWhatIsBeyondTheLimit) {

@@ -286,6 +286,35 @@ TEST(PlaceText, EscapesWhatComesFromFiles) {
                                                           "g in a\\x1b[2J.so+0x10"}));
 }
 
+TEST(PlaceText, KeepsOfAPathItsLastFolder) {
+    const auto file = [](const std::string& path) {
+        Place place;
+        place.lines = {{.function = "f", .file = path}};
+        return PlaceText(place)[0];
+    };
+    EXPECT_EQ(file("/home/me/game/src/scene.cpp"), "f at src/scene.cpp");
+    EXPECT_EQ(file("scene.cpp"), "f at scene.cpp");
+    EXPECT_EQ(file("/scene.cpp"), "f at /scene.cpp");
+}
+
+TEST(ShortFunction, LeavesOutParametersAndLongTemplates) {
+    EXPECT_EQ(ShortFunction("main"), "main");
+    EXPECT_EQ(ShortFunction("a::B::C(int, void (*)(long)) const"), "a::B::C");
+    EXPECT_EQ(ShortFunction("(anonymous namespace)::F(int)"), "(anonymous namespace)::F");
+    EXPECT_EQ(ShortFunction("a::B::operator()(int) const"), "a::B::operator()");
+    EXPECT_EQ(ShortFunction("f::{lambda(int)#1}::operator()(int) const"),
+              "f::{lambda(int)#1}::operator()");
+    EXPECT_EQ(ShortFunction("bool operator<(A const&, B const&)"), "bool operator<");
+    const std::string letters(40, 'x');
+    EXPECT_EQ(ShortFunction("F<" + letters + ", G<" + letters + "> >::H<int>(int)"),
+              "F<..>::H<..>");
+    EXPECT_EQ(ShortFunction("F<short>::G(int)"), "F<short>::G");
+    EXPECT_EQ(ShortFunction(")"), ")");
+    EXPECT_EQ(ShortFunction("(("), "((");
+    EXPECT_EQ(ShortFunction("(int)"), "(int)");
+    EXPECT_EQ(ShortFunction(std::string(1000, 'y')).size(), 120u);
+}
+
 // Each round breaks a few bytes of the library, but not its build id, so that it is used.
 // TESSERA_SYMBOL_ROUNDS says how many rounds; ctest makes do with few.
 TEST(Symbolizer, BearsBrokenFiles) {

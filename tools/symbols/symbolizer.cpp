@@ -146,6 +146,39 @@ std::string_view BaseName(std::string_view path) {
     return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+// "src/scene.cpp" of "/home/me/game/src/scene.cpp".
+std::string_view FileTail(std::string_view path) {
+    const size_t slash = path.rfind('/');
+    if (slash == std::string_view::npos || slash == 0) return path;
+    const size_t before = path.rfind('/', slash - 1);
+    return before == std::string_view::npos ? path : path.substr(before + 1);
+}
+
+// Where the parenthesis was opened that ends `name`; npos if it ends with none or has no beginning.
+size_t ParametersAt(std::string_view name) {
+    int depth = 0;
+    for (size_t i = name.size(); i-- > 0;) {
+        depth += name[i] == ')' ? 1 : name[i] == '(' ? -1 : 0;
+        if (depth <= 0) return depth == 0 && name.ends_with(')') && i > 0 ? i : std::string::npos;
+    }
+    return std::string::npos;
+}
+
+std::string WithoutTemplateArguments(std::string_view name) {
+    std::string text;
+    int depth = 0;
+    for (size_t i = 0; i < name.size(); ++i) {
+        const bool is_operator = text.ends_with("operator") || text.ends_with("operator<") ||
+                                 text.ends_with("operator-");
+        const bool opens = name[i] == '<' && !(is_operator && depth == 0);
+        const bool closes = name[i] == '>' && depth > 0;
+        if (opens && depth++ == 0) text += "<..>";
+        if (depth == 0) text += name[i];
+        if (closes) --depth;
+    }
+    return text;
+}
+
 std::string Hex(uint64_t number) {
     std::array<char, 24> text;
     snprintf(text.data(), text.size(), "0x%llx", static_cast<unsigned long long>(number));
@@ -229,16 +262,28 @@ Place Symbolizer::At(uint64_t address) const {
     return place;
 }
 
+std::string ShortFunction(const std::string& name) {
+    constexpr size_t kLong = 60;
+    constexpr size_t kLongest = 120;
+    constexpr std::string_view kConst = " const";
+    std::string text = name;
+    if (text.ends_with(kConst)) text.erase(text.size() - kConst.size());
+    const size_t parameters = ParametersAt(text);
+    if (parameters != std::string::npos) text.erase(parameters);
+    if (text.size() > kLong) text = WithoutTemplateArguments(text);
+    return text.substr(0, kLongest);
+}
+
 std::vector<std::string> PlaceText(const Place& place) {
     const std::string module = Printable(BaseName(place.module));
     const std::string where =
         place.module.empty() ? Hex(place.offset) : module + "+" + Hex(place.offset);
     std::vector<std::string> texts;
     for (const SourceLine& line : place.lines) {
-        std::string text = line.function.empty() ? where : Printable(line.function);
+        std::string text = line.function.empty() ? where : Printable(ShortFunction(line.function));
         if (line.inlined) text += " (inlined)";
         if (!line.file.empty()) {
-            text += " at " + Printable(line.file);
+            text += " at " + Printable(FileTail(line.file));
             if (line.line > 0) text += ":" + std::to_string(line.line);
         } else if (!line.function.empty()) {
             text += " in " + where;

@@ -91,9 +91,13 @@ class Symbolizer {
     std::vector<std::string> remarks_;
 };
 
-// "draw at scene.cpp:41", "draw (inlined) at scene.cpp:41", "draw in libscene.so+0x1234",
+// A function's name as people say it: without its parameters, and without the arguments of its
+// templates where it is long. The first of `name` that fit are kept of one that stays long.
+std::string ShortFunction(const std::string& name);
+
+// "draw at src/scene.cpp:41", "draw (inlined) at src/scene.cpp:41", "draw in libscene.so+0x1234",
 // "libscene.so+0x1234", "0x7f0012345678": one line for each function, innermost first, at least
-// one. What came from files went through Printable().
+// one. Of a file's path the last folder stays. What came from files went through Printable().
 std::vector<std::string> PlaceText(const Place& place);
 
 // The lines of a whole stack, those of the layer itself left out at its inner end.
