@@ -14,7 +14,7 @@
 namespace tessera::fuzz_readers {
 namespace {
 
-constexpr uint64_t kRecord1 = sizeof(tessera_channel_header) + sizeof(tessera_device_record);
+constexpr uint64_t kRecord1 = RecordOffset(1);
 constexpr uint64_t kHeaderSequence = offsetof(tessera_channel_header, sequence);
 
 Edit Put(uint64_t before_read, uint64_t offset, uint64_t value) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// reader_fuzz: made-up inputs for what Tessera reads: settings, and segments of the statistics
-// channel.
+// reader_fuzz: made-up inputs for what Tessera reads: settings, segments of the statistics channel,
+// and the tables in them.
 //
-//   reader_fuzz --target settings|segment [--inputs N] [--seed N] [--first N]
+//   reader_fuzz --target settings|segment|tables [--inputs N] [--seed N] [--first N]
 //
 // Input I of seed S is always the same one. A finding prints both, and the input, made smaller for
 // as long as it shows the fault. Exit codes: 0 nothing found, 1 a finding, 2 wrong arguments.
@@ -16,6 +16,7 @@
 
 #include "segment_input.h"
 #include "settings_input.h"
+#include "tables_input.h"
 
 // Of the sanitizers' runtime, if there is one.
 extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
@@ -60,6 +61,22 @@ struct Segments {
         for (size_t i = 0; i < input.size(); ++i) {
             smaller.push_back(input);
             smaller.back().erase(smaller.back().begin() + static_cast<ptrdiff_t>(i));
+        }
+        return smaller;
+    }
+};
+struct Tables {
+    using Input = TablesInput;
+    static constexpr const char* kMet[] = {"refused", "accepted"};
+    static Input Make(Choices& choices) { return MakeTablesInput(choices); }
+    static bool Check(const Input& input) { return CheckTablesInput(input); }
+    static void Before() {}
+    static std::vector<Input> Smaller(const Input& input) {
+        std::vector<Input> smaller;
+        for (size_t i = 0; i < input.changes.size(); ++i) {
+            smaller.push_back(input);
+            auto& changes = smaller.back().changes;
+            changes.erase(changes.begin() + static_cast<ptrdiff_t>(i));
         }
         return smaller;
     }
@@ -151,7 +168,9 @@ int Run(const Options& options) {
 int Main(const Options& options) {
     if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(TellCurrent);
     std::signal(SIGALRM, Hang);
-    return options.target == "segment" ? Run<Segments>(options) : Run<SettingsInputs>(options);
+    if (options.target == "segment") return Run<Segments>(options);
+    if (options.target == "tables") return Run<Tables>(options);
+    return Run<SettingsInputs>(options);
 }
 
 }  // namespace
@@ -162,7 +181,7 @@ int main(int argc, char** argv) {
     CLI::App app{"Reads made-up settings or segments and checks what comes of it.", "reader_fuzz"};
     app.add_option("--target", options.target, "What to read")
         ->required()
-        ->check(CLI::IsMember({"settings", "segment"}));
+        ->check(CLI::IsMember({"settings", "segment", "tables"}));
     app.add_option("--seed", options.seed, "Of the run")->capture_default_str();
     app.add_option("--inputs", options.inputs, "How many")->capture_default_str();
     app.add_option("--first", options.first, "The number of the first input")

@@ -20,9 +20,8 @@
 #include <utility>
 
 #include "layer/base/process.h"
-#include "layer/channel/channel.h"
-#include "layer/channel/counters.h"
 #include "output_check.h"
+#include "segment_builder.h"
 #include "segment_input.h"
 #include "system_calls.h"
 #include "tessera/channel_abi.h"
@@ -39,24 +38,26 @@ namespace {
 constexpr uint64_t kMostPauses = 1000;
 constexpr uint64_t kMostBytes = uint64_t{3} << 30;
 
-constexpr tessera_heap_record kHeaps[] = {{.size_bytes = uint64_t{8} << 30,
-                                           .known = TESSERA_HEAP_BUDGET_KNOWN,
-                                           .budget_bytes = uint64_t{7} << 30,
-                                           .usage_bytes = uint64_t{1} << 30,
-                                           .app_usage_bytes = 0},
-                                          {.size_bytes = uint64_t{16} << 30,
-                                           .known = 0,
-                                           .budget_bytes = 0,
-                                           .usage_bytes = 0,
-                                           .app_usage_bytes = 0}};
-constexpr tessera_memory_type_record kTypes[] = {
-    {.heap = 0, .flags = 1}, {.heap = 1, .flags = 6}, {.heap = 1, .flags = 14}};
-
 void UseDevice(tessera_device_record& record) {
-    for (uint32_t type = 0; type < std::size(kTypes); ++type) {
-        const channel::SequencedWrite write(record.totals[type].sequence);
-        channel::CountAllocation(record.totals[type].app, 4096 + type);
+    record.heaps[0].known = TESSERA_HEAP_BUDGET_KNOWN;
+    record.heaps[0].budget_bytes = uint64_t{7} << 30;
+    for (uint32_t type = 0; type < record.type_count; ++type) {
+        record.totals[type].sequence = 2;
+        record.totals[type].app = {.live = 1,
+                                   .live_bytes = 4096 + type,
+                                   .peak_bytes = 4096 + type,
+                                   .allocations = 1,
+                                   .frees = 0,
+                                   .failed = 0};
         record.totals[type].pass_through[TESSERA_REASON_dedicated].allocations = type;
+        record.shards[type] = {.sequence = 2,
+                               .type = 1 + type,
+                               .allocations = 5,
+                               .frees = 3,
+                               .allocated_bytes = 5 * 256,
+                               .freed_bytes = 3 * 256,
+                               .occupied_bytes = 2 * 256,
+                               .largest_free_bytes = 4096};
     }
     for (const uint32_t call : {TESSERA_CALL_vkAllocateMemory, TESSERA_CALL_vkMapMemory}) {
         record.calls[call] = {
@@ -85,56 +86,21 @@ class ScratchFolder {
     std::string path_;
 };
 
-std::string ReadWhole(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// Lets the writer publish a sum, a live device and a destroyed one, and leaves out the records of
-// the many that it takes until there is a sum.
+// The sum, a live device, a destroyed one, and one that is absent.
 std::string MakeBase() {
-    const ScratchFolder folder;
-    setenv("XDG_RUNTIME_DIR", folder.path().c_str(), 1);
-    const channel::DeviceFacts facts{.name = "Test device",
-                                     .driver = "Test driver",
-                                     .api_version = (1u << 22) | (3u << 12) | 239u,
-                                     .pooled = true,
-                                     .sample_interval = 64,
-                                     .heaps = kHeaps,
-                                     .types = kTypes};
-    channel::InstanceCreated(true);
-    for (uint32_t i = 0; i <= TESSERA_MAX_DESTROYED; ++i) {
-        tessera_device_record* const record = channel::DeviceCreated(facts);
-        UseDevice(*record);
-        channel::DeviceDestroyed(record);
-    }
-    tessera_device_record* const live = channel::DeviceCreated(facts);
-    UseDevice(*live);
-    std::string all;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path()))
-        if (entry.is_regular_file()) all = ReadWhole(entry.path());
-    channel::DeviceDestroyed(live);
-    channel::InstanceDestroyed();
-
-    tessera_channel_header header;
-    Require(all.size() >= sizeof(header), "the writer made no segment to start from");
-    std::memcpy(&header, all.data(), sizeof(header));
-    std::string base(sizeof(header), '\0');
-    for (const uint64_t state :
-         {TESSERA_DEVICE_RETIRED, TESSERA_DEVICE_LIVE, TESSERA_DEVICE_DESTROYED}) {
-        for (uint64_t i = 0;; ++i) {
-            Require(i < header.device_capacity, "the writer's segment lacks a kind of device");
-            const char* const record = all.data() + sizeof(header) + i * header.record_bytes;
-            if (std::memcmp(record, &state, sizeof(state)) != 0) continue;
-            base.append(record, header.record_bytes);
-            break;
-        }
-    }
-    base.resize(sizeof(header) + kBaseRecords * sizeof(tessera_device_record));
-    header.device_capacity = kBaseRecords;
-    header.segment_bytes = base.size();
-    std::memcpy(base.data(), &header, sizeof(header));
-    return base;
+    test::SegmentBuilder builder;
+    builder.header.pid = static_cast<uint64_t>(getpid());
+    builder.header.pid_start_time = ReadProcessStat(builder.header.pid)->start_time;
+    UseDevice(builder.AddRetiredSum().record);
+    UseDevice(builder.AddDevice(66).record);
+    tessera_device_record& destroyed = builder.AddDevice(65).record;
+    UseDevice(destroyed);
+    destroyed.state = TESSERA_DEVICE_DESTROYED;
+    builder.AddDevice(0).record = {};
+    const std::vector<std::byte> bytes = builder.Build();
+    Require(bytes.size() == RecordOffset(kBaseRecords - 1) + sizeof(tessera_device_record),
+            "the records do not lie where inputs look for them");
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 const std::string& Base() {
@@ -236,27 +202,71 @@ bool IsSoundRecord(const tessera_device_record& record, uint64_t index) {
     return true;
 }
 
+// How many record numbers an extent takes.
+uint64_t NumbersOf(const tessera_extent& extent) {
+    const uint64_t bytes = tessera_record_bytes(extent.kind);
+    if (extent.kind == TESSERA_KIND_DEVICE || extent.kind == TESSERA_KIND_RING) return 1;
+    return bytes == 0 ? 0 : extent.bytes / bytes;
+}
+
+bool IsSoundExtent(const tessera_extent& extent, const tessera_channel_header& header) {
+    const auto end = static_cast<unsigned __int128>(extent.offset) + extent.bytes;
+    if (extent.offset % 4096 != 0 || extent.offset < sizeof(header) || end > header.segment_bytes)
+        return false;
+    if (extent.kind == TESSERA_KIND_DEVICE &&
+        (extent.owner != 0 || extent.bytes < sizeof(tessera_device_record)))
+        return false;
+    if (extent.kind == TESSERA_KIND_RING && extent.bytes < sizeof(tessera_ring)) return false;
+    return extent.first + NumbersOf(extent) <= uint64_t{1} << 32;
+}
+
+// Requires: both are sound.
+bool AreApart(const tessera_extent& a, const tessera_extent& b) {
+    if (a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes) return false;
+    return a.kind != b.kind || a.owner != b.owner || a.first >= b.first + NumbersOf(b) ||
+           b.first >= a.first + NumbersOf(a);
+}
+
+// The extents in use; nothing if they break a rule.
+std::optional<std::vector<tessera_extent>> SoundExtents(const tessera_channel_header& header) {
+    std::vector<tessera_extent> extents;
+    for (uint64_t i = 0; i < header.extent_count; ++i) {
+        const tessera_extent& extent = header.extents[i];
+        if (extent.bytes == 0) continue;
+        if (!IsSoundExtent(extent, header)) return std::nullopt;
+        for (const tessera_extent& other : extents)
+            if (!AreApart(extent, other)) return std::nullopt;
+        extents.push_back(extent);
+    }
+    return extents;
+}
+
+bool IsSoundHeader(const std::string& image, const tessera_channel_header& header) {
+    return image.size() <= TESSERA_CHANNEL_LIMIT_BYTES && header.magic == TESSERA_CHANNEL_MAGIC &&
+           header.abi_version == TESSERA_CHANNEL_ABI_VERSION &&
+           header.header_bytes == sizeof(header) &&
+           header.record_bytes == sizeof(tessera_device_record) &&
+           header.max_bytes <= TESSERA_CHANNEL_LIMIT_BYTES &&
+           header.segment_bytes <= header.max_bytes && header.segment_bytes >= sizeof(header) &&
+           header.extent_count <= TESSERA_MAX_EXTENTS && image.size() >= header.segment_bytes &&
+           (header.state == TESSERA_PROCESS_LIVE || header.state == TESSERA_PROCESS_CLOSED);
+}
+
 Expectation Expect(const std::string& image) {
     Expectation expected;
     if (image.size() < sizeof(tessera_channel_header)) return expected;
     const auto& header = At<tessera_channel_header>(image, 0);
-    const auto wanted = sizeof(header) + static_cast<unsigned __int128>(header.device_capacity) *
-                                             sizeof(tessera_device_record);
-    if (image.size() > TESSERA_CHANNEL_LIMIT_BYTES || header.magic != TESSERA_CHANNEL_MAGIC ||
-        header.abi_version != TESSERA_CHANNEL_ABI_VERSION ||
-        header.header_bytes != sizeof(header) ||
-        header.record_bytes != sizeof(tessera_device_record) ||
-        header.max_bytes > TESSERA_CHANNEL_LIMIT_BYTES || header.segment_bytes > header.max_bytes ||
-        wanted != header.segment_bytes || image.size() < header.segment_bytes ||
-        (header.state != TESSERA_PROCESS_LIVE && header.state != TESSERA_PROCESS_CLOSED))
-        return expected;
+    if (!IsSoundHeader(image, header)) return expected;
+    const auto extents = SoundExtents(header);
+    if (!extents) return expected;
     expected.torn = header.sequence % 2 != 0;
-    for (uint64_t i = 0; i < header.device_capacity; ++i) {
-        const uint64_t offset = sizeof(header) + i * sizeof(tessera_device_record);
-        if (At<uint64_t>(image, offset) == TESSERA_DEVICE_ABSENT) continue;
-        const auto& record = At<tessera_device_record>(image, offset);
-        if (!IsSoundRecord(record, i)) return expected;
-        expected.records.push_back(offset);
+    for (const tessera_extent& extent : *extents) {
+        if (extent.kind != TESSERA_KIND_DEVICE ||
+            At<uint64_t>(image, extent.offset) == TESSERA_DEVICE_ABSENT)
+            continue;
+        const auto& record = At<tessera_device_record>(image, extent.offset);
+        if (!IsSoundRecord(record, extent.first)) return expected;
+        expected.records.push_back(extent.offset);
         for (uint64_t type = 0; type < record.type_count; ++type)
             expected.torn = expected.torn || record.totals[type].sequence % 2 != 0;
         for (const tessera_shard_counters& shard : record.shards)

@@ -29,7 +29,7 @@ constexpr Field kHeaderFields[] = {
     TESSERA_FIELD(tessera_channel_header, record_bytes),
     TESSERA_FIELD(tessera_channel_header, segment_bytes),
     TESSERA_FIELD(tessera_channel_header, max_bytes),
-    TESSERA_FIELD(tessera_channel_header, device_capacity),
+    TESSERA_FIELD(tessera_channel_header, extent_count),
     TESSERA_FIELD(tessera_channel_header, pid),
     TESSERA_FIELD(tessera_channel_header, pid_start_time),
     TESSERA_FIELD(tessera_channel_header, parent_pid),
@@ -38,6 +38,15 @@ constexpr Field kHeaderFields[] = {
     TESSERA_FIELD(tessera_channel_header, loads),
     TESSERA_FIELD(tessera_channel_header, dropped_devices),
     TESSERA_FIELD(tessera_channel_header, sequence),
+    TESSERA_FIELD(tessera_channel_header, level),
+    TESSERA_FIELD(tessera_channel_header, extents[0].offset),
+    TESSERA_FIELD(tessera_channel_header, extents[0].bytes),
+    TESSERA_FIELD(tessera_channel_header, extents[1].offset),
+    TESSERA_FIELD(tessera_channel_header, extents[1].bytes),
+    TESSERA_FIELD(tessera_channel_header, extents[1].kind),  // first with it
+    TESSERA_FIELD(tessera_channel_header, extents[1].owner),
+    TESSERA_FIELD(tessera_channel_header, extents[2].kind),
+    TESSERA_FIELD(tessera_channel_header, extents[kBaseRecords].bytes),
 };
 constexpr Field kRecordFields[] = {
     TESSERA_FIELD(tessera_device_record, state),
@@ -110,7 +119,12 @@ constexpr uint64_t kBoundaries[] = {
     uint64_t{1} << 63,
     kMost - 1,
     kMost,
+    4096,
     sizeof(tessera_channel_header),
+    RecordOffset(1),
+    RecordOffset(2),
+    TESSERA_MAX_EXTENTS,
+    TESSERA_MAX_EXTENTS + 1,
     sizeof(tessera_device_record),
     TESSERA_CHANNEL_LIMIT_BYTES,
     TESSERA_CHANNEL_LIMIT_BYTES + 1,
@@ -143,10 +157,6 @@ const char* const kTexts[] = {
     "\xc3\xbc",
     "\xef\xbf\xbf",
 };
-
-uint64_t RecordOffset(uint64_t index) {
-    return sizeof(tessera_channel_header) + index * sizeof(tessera_device_record);
-}
 
 uint64_t MakeValue(Choices& choices) {
     switch (choices.Below(4)) {
@@ -270,7 +280,7 @@ std::string NameOf(uint64_t offset) {
         return "header+" + std::to_string(offset);
     }
     const uint64_t index =
-        (offset - sizeof(tessera_channel_header)) / sizeof(tessera_device_record);
+        (offset - sizeof(tessera_channel_header)) / (RecordOffset(1) - RecordOffset(0));
     const uint64_t rest = offset - RecordOffset(index);
     const std::string record = "record[" + std::to_string(index) + "]";
     for (const Field& field : kRecordFields)
@@ -296,7 +306,7 @@ SegmentInput MakeSegmentInput(Choices& choices) {
     const bool while_read = choices.OneIn(3);
     for (uint64_t count = choices.Below(7); count > 0; --count) {
         Edit edit = MakeEdit(choices);
-        if (while_read) edit.before_read = choices.Below(choices.Below(2) == 0 ? 12 : 120);
+        if (while_read) edit.before_read = choices.Below(choices.Below(2) == 0 ? 12 : 60);
         input.push_back(std::move(edit));
     }
     std::ranges::stable_sort(input, {}, &Edit::before_read);

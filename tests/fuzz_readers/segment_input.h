@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One input of the segment's reader: a segment that the layer's own writer made, and what somebody
-// does to the file before and while it is read.
+// One input of the segment's reader: a segment with devices, and what somebody does to the file
+// before and while it is read. Its tables and rings: see tables_input.h.
 //
 // The one idea: another process that changes the file is played by edits that are due before the
 // reader's n-th pread(). So each moment at which it could strike is met, and the same one each
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "choices.h"
+#include "tessera/channel_abi.h"
 
 namespace tessera::fuzz_readers {
 
@@ -44,7 +45,12 @@ std::string Print(const SegmentInput& input);
 
 // How many bytes the segment has that edits start from, and what is in it: record 0 is the sum of
 // devices that lost their record, 1 a live device, 2 a destroyed one, 3 absent.
+// Each lies in an extent of its own, one behind the other.
 inline constexpr uint64_t kBaseRecords = 4;
+constexpr uint64_t RecordOffset(uint64_t index) {
+    constexpr uint64_t kPages = (sizeof(tessera_device_record) + 4095) / 4096;
+    return sizeof(tessera_channel_header) + index * kPages * 4096;
+}
 uint64_t BaseBytes();
 
 // Reads what the input makes of the segment and throws Finding if an invariant does not hold:

@@ -258,6 +258,19 @@ SegmentBuilder::Device& SegmentBuilder::AddRetiredSum() {
     return device;
 }
 
+SegmentBuilder SegmentBuilder::WithDevice(uint64_t id) const {
+    SegmentBuilder one;
+    one.header = header;
+    one.stacks = stacks;
+    one.modules = modules;
+    one.threads = threads;
+    one.records_per_extent = records_per_extent;
+    for (const auto& device : devices_)
+        if (device->record.id == id) one.devices_.push_back(std::make_unique<Device>(*device));
+    if (one.devices_.size() != 1) throw std::out_of_range("no device, or several, have this id");
+    return one;
+}
+
 std::vector<std::byte> SegmentBuilder::Build() const {
     const auto copy = std::make_unique<tessera_channel_header>(header);
     Layout layout(*copy);

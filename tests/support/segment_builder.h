@@ -65,6 +65,9 @@ class SegmentBuilder {
     // Record 0: the sum over retired devices.
     Device& AddRetiredSum();
 
+    // The same with the one device that has this id. Throws std::out_of_range if none has.
+    SegmentBuilder WithDevice(uint64_t id) const;
+
     // Everything but magic number, sizes and extents, which Build() fills in.
     tessera_channel_header header = {};
 
