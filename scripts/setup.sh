@@ -23,6 +23,7 @@ libabsl-dev                  header absl/base/thread_annotations.h
 libcli11-dev                 header CLI/CLI.hpp
 nlohmann-json3-dev           header nlohmann/json.hpp
 libpng-dev                   header png.h
+libjs-chart.js               file /usr/share/javascript/chart.js/chart.min.js
 libdw-dev                    header elfutils/libdwfl.h
 libzstd-dev                  header zstd.h
 libxxhash-dev                header xxhash.h
@@ -40,6 +41,7 @@ mangohud                     file /usr/share/vulkan/implicit_layer.d/MangoHud.js
 xvfb                         command Xvfb
 xauth                        command xauth
 python3                      command python3
+chromium                     command chromium
 valgrind                     command valgrind
 LIST
 }

@@ -93,6 +93,7 @@ int Main(std::vector<std::string> arguments) {
     AddPs(app, action);
     AddStat(app, action);
     AddLeaks(app, action);
+    AddReport(app, action);
     AddDoctor(app, action);
     AddRecord(app, action, command);
 

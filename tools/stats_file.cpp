@@ -18,11 +18,6 @@
 namespace tessera::command {
 namespace {
 
-std::string Problem(const std::string& path, int error) {
-    return "the statistics file '" + Printable(path) + "' cannot be written: " + strerror(error) +
-           ".";
-}
-
 // Creates an empty file beside `path`, with the rights that the user's umask gives to new files.
 // Returns: its descriptor, or -1 with errno set. `name` receives its path.
 int CreateBeside(const std::string& path, std::string& name) {
@@ -52,27 +47,31 @@ int WriteAndClose(int file, std::string_view text) {
 
 }  // namespace
 
+std::string StatsFile::Problem(int error) const {
+    return what_ + " '" + Printable(path_) + "' cannot be written: " + strerror(error) + ".";
+}
+
 std::string StatsFile::Prepare(const std::string& path) {
     path_ = path;
     struct stat status = {};
     if (stat(path.c_str(), &status) == 0) {
-        if (S_ISDIR(status.st_mode)) return Problem(path, EISDIR);
-        if (access(path.c_str(), W_OK) != 0) return Problem(path, errno);
+        if (S_ISDIR(status.st_mode)) return Problem(EISDIR);
+        if (access(path.c_str(), W_OK) != 0) return Problem(errno);
         in_place_ = !S_ISREG(status.st_mode);
     } else if (errno != ENOENT) {
-        return Problem(path, errno);
+        return Problem(errno);
     }
     if (in_place_) return {};
 
     // The application may change neither what the path means nor where a link leads.
     std::error_code error;
     const std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
-    if (error) return Problem(path, error.value());
+    if (error) return Problem(error.value());
     path_ = real;
 
     std::string name;
     const int file = CreateBeside(path_, name);
-    if (file < 0) return Problem(path, errno);
+    if (file < 0) return Problem(errno);
     close(file);
     unlink(name.c_str());
     return {};
@@ -85,16 +84,16 @@ std::string StatsFile::Write(std::string_view text) const {
         const int file = open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (file >= 0) fcntl(file, F_SETFL, 0);
         const int error = file < 0 ? errno : WriteAndClose(file, text);
-        return error == 0 ? std::string() : Problem(path_, error);
+        return error == 0 ? std::string() : Problem(error);
     }
     std::string name;
     const int file = CreateBeside(path_, name);
-    if (file < 0) return Problem(path_, errno);
+    if (file < 0) return Problem(errno);
     int error = WriteAndClose(file, text);
     if (error == 0 && rename(name.c_str(), path_.c_str()) != 0) error = errno;
     if (error == 0) return {};
     unlink(name.c_str());
-    return Problem(path_, error);
+    return Problem(error);
 }
 
 }  // namespace tessera::command

@@ -12,11 +12,15 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tessera::command {
 
 class StatsFile {
  public:
+    // `what`: as sentences call the file.
+    explicit StatsFile(std::string what = "the statistics file") : what_(std::move(what)) {}
+
     // Finds out whether `path` can be written. A symbolic link is followed now: the file that it
     // leads to is the one that is replaced.
     // Returns: a sentence if it cannot be, else an empty string. The file itself is not touched.
@@ -27,6 +31,9 @@ class StatsFile {
     std::string Write(std::string_view text) const;
 
  private:
+    std::string Problem(int error) const;
+
+    std::string what_;
     std::string path_;
     bool in_place_ = false;
 };
