@@ -94,6 +94,20 @@ Json MisuseJson(const reader::Device& device) {
     return kinds;
 }
 
+// Only kinds of records for which there was no room.
+Json UnrecordedJson(const reader::Device& device) {
+    Json kinds = Json::object();
+    for (uint32_t kind = 0; kind < device.detail.unrecorded.size(); ++kind) {
+        const uint64_t count = device.detail.unrecorded[kind];
+        if (count == 0) continue;
+        std::string key = RecordKindName(kind);
+        for (char& letter : key)
+            if (letter == ' ' || letter == '-') letter = '_';
+        kinds[key] = count;
+    }
+    return kinds;
+}
+
 Json DeviceJson(const reader::Device& device) {
     const bool retired = device.state == TESSERA_DEVICE_RETIRED;
     Json heaps = Json::array();
@@ -114,7 +128,10 @@ Json DeviceJson(const reader::Device& device) {
                  {"memory_types", std::move(types)},
                  {"calls", CallsJson(device.calls)},
                  {"driver_calls", CallsJson(device.driver_calls)},
-                 {"misuse", MisuseJson(device)}};
+                 {"misuse", MisuseJson(device)},
+                 {"level", reader::LevelName(device.detail.level)},
+                 {"frames", device.frames},
+                 {"unrecorded", UnrecordedJson(device)}};
     if (retired) json["retired_devices"] = device.retired_devices;
     return json;
 }
@@ -161,7 +178,34 @@ Json ProcessJson(const reader::Process& process, const std::optional<ExitInfo>& 
             {"state", reader::Name(process.state)},
             {"exit", exit ? ExitJson(*exit) : Json()},
             {"dropped_devices", process.dropped_devices},
+            {"level", reader::LevelName(process.level)},
+            {"stack_interval", process.stack_interval},
+            {"segment_bytes", process.segment_bytes},
+            {"torn", process.torn},
             {"devices", std::move(devices)}};
+}
+
+std::string RecordKindName(uint32_t kind) {
+    switch (kind) {
+        case TESSERA_KIND_SLOTS:
+            return "pooled allocations";
+        case TESSERA_KIND_PASSED:
+            return "passed-through allocations";
+        case TESSERA_KIND_BLOCKS:
+            return "blocks";
+        case TESSERA_KIND_RESOURCES:
+            return "resources";
+        case TESSERA_KIND_RING:
+            return "events";
+        case TESSERA_KIND_STACKS:
+            return "call stacks";
+        case TESSERA_KIND_MODULES:
+            return "modules";
+        case TESSERA_KIND_THREADS:
+            return "threads";
+        default:
+            return "records of kind " + std::to_string(kind);
+    }
 }
 
 Json DocumentJson(std::vector<Json> processes) {

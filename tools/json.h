@@ -41,6 +41,9 @@ Json DocumentJson(std::vector<Json> processes);
 // here is written as "0x200".
 std::vector<std::string> MemoryFlagNames(uint32_t flags);
 
+// "resources": what records of an enum tessera_kind are about.
+std::string RecordKindName(uint32_t kind);
+
 // "1.3.239", and "variant:1.3.239" where the variant is not 0 (VK_API_VERSION_VARIANT).
 std::string ApiVersion(uint32_t version);
 

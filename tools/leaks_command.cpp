@@ -44,7 +44,7 @@ struct LeaksOptions {
 
 int Leaks(const LeaksOptions& options) {
     if (options.what.empty()) {
-        Complain("say of which process: tessera leaks PID|FILE. `tessera ps` lists processes.");
+        Complain("say which process: tessera leaks PID|FILE. `tessera ps` lists processes.");
         return kUsage;
     }
     std::string error;

@@ -116,6 +116,18 @@ std::string Heading(const reader::Device& device) {
     return text + "\n";
 }
 
+// What is recorded beside the totals, and what there was no room for.
+std::string Recorded(const reader::Device& device) {
+    if (device.state == TESSERA_DEVICE_RETIRED) return {};
+    std::string text = std::string("  level ") + reader::LevelName(device.detail.level);
+    if (device.frames > 0) text += ", " + Plural(device.frames, "frame") + " presented";
+    for (uint32_t kind = 0; kind < device.detail.unrecorded.size(); ++kind) {
+        const uint64_t count = device.detail.unrecorded[kind];
+        if (count > 0) text += ", no room for " + FormatCount(count) + " " + RecordKindName(kind);
+    }
+    return text + "\n";
+}
+
 // The rules that the application broke.
 std::string Misuse(const reader::Device& device) {
     Table table({{"misused by the app"}, {"rule", Align::kLeft}, {"", Align::kLeft}});
@@ -141,10 +153,13 @@ std::string DescribeProcess(const reader::Process& process) {
     std::string text = Printable(process.name) + "  pid " + std::to_string(process.pid) +
                        "  parent " + std::to_string(process.parent_pid) + "  " +
                        reader::Name(process.state) + "  layer " + Printable(process.layer_version) +
-                       "\n";
+                       "  segment " + FormatBytes(process.segment_bytes) + "\n";
+    if (process.torn) {
+        text += "It ended in the middle of a change: one of the numbers may be off by that.\n";
+    }
     for (const reader::Device& device : process.devices) {
-        text += "\n" + Heading(device) + MemoryTypes(device) + PassedThrough(device) +
-                Heaps(device) + Calls("called by the app", device.calls) +
+        text += "\n" + Heading(device) + Recorded(device) + MemoryTypes(device) +
+                PassedThrough(device) + Heaps(device) + Calls("called by the app", device.calls) +
                 Calls("called by the layer", device.driver_calls) + Misuse(device) +
                 Defects(device);
     }

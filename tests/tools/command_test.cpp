@@ -85,13 +85,26 @@ TEST_F(CommandTest, WrongCommandLinesAreUsageErrors) {
     ExpectComplaint(Tessera({"stat", "1", "--watch=fast"}), 2, "--watch");
     ExpectComplaint(Tessera({"stat", "1", "--watch=0"}), 2, "--watch");
     ExpectComplaint(Tessera({"stat", "1", "--watch=nan"}), 2, "--watch");
+    ExpectComplaint(Tessera({"stat", "1", "--detail=0"}), 2, "--detail");
+    ExpectComplaint(Tessera({"stat", "1", "--detail=x"}), 2, "--detail");
     ExpectComplaint(Tessera({"run", "--loud", "true"}), 2, "--loud");
+    ExpectComplaint(Tessera({"run", "--level", "most", "true"}), 2, "--level");
+    ExpectComplaint(Tessera({"run", "--stacks", "0", "true"}), 2, "--stacks");
+    ExpectComplaint(Tessera({"run", "--stacks", "1x", "true"}), 2, "--stacks");
+    ExpectComplaint(Tessera({"run", "--leaks=0", "true"}), 2, "--leaks");
+    ExpectComplaint(Tessera({"leaks"}), 2, "which process");
+    ExpectComplaint(Tessera({"leaks", "1", "--limit", "x"}), 2, "limit");
+    ExpectComplaint(Tessera({"leaks", "4194305"}), 3, "4194305");
+    ExpectComplaint(Tessera({"leaks", "no-such-file"}), 3, "No such file");
     ExpectComplaint(Tessera({"\x1b[2J"}), 2, "\\x1b[2J");
 }
 
 TEST_F(CommandTest, StatRefusesWhatIsNoProcessNumber) {
-    for (const char* const pid : {"game", "12x", "", "0", "1.5", "99999999999999999999999", " 1"})
+    for (const char* const pid : {"", "0", "99999999999999999999999"})
         ExpectComplaint(Tessera({"stat", pid}), 2, *pid == '\0' ? "which process" : "number");
+    ExpectComplaint(Tessera({"stat", "game", "--watch"}), 2, "needs a process");
+    for (const char* const file : {"game", "12x", "1.5", " 1"})
+        ExpectComplaint(Tessera({"stat", file}), 3, "No such file");
 }
 
 TEST_F(CommandTest, StatSaysWhyAProcessCannotBeShown) {

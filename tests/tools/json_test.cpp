@@ -64,6 +64,8 @@ reader::Device FullDevice() {
     type.totals.pass_through[TESSERA_REASON_external].live = 3;  // without ever an allocation
     device.memory_types = {type, reader::MemoryType{}};
     device.misuse[TESSERA_MISUSE_map_twice] = 16;
+    device.detail.unrecorded[TESSERA_KIND_SLOTS] = 7;
+    device.detail.unrecorded[TESSERA_KIND_RING] = 8;
     device.calls.resize(TESSERA_CALL_COUNT);
     device.driver_calls.resize(TESSERA_CALL_COUNT);
     tessera_call_totals& call = device.calls[TESSERA_CALL_vkMapMemory];
@@ -91,11 +93,13 @@ reader::Process FullProcess() {
 TEST(ProcessJson, HasEveryKeyOfTheSchema) {
     const Json process = ProcessJson(FullProcess());
     EXPECT_EQ(KeysOf(process), (Keys{"pid", "parent_pid", "process", "layer_version", "state",
-                                     "exit", "dropped_devices", "devices"}));
+                                     "exit", "dropped_devices", "level", "stack_interval",
+                                     "segment_bytes", "torn", "devices"}));
     const Json& device = process["devices"][0];
     EXPECT_EQ(KeysOf(device), (Keys{"id", "state", "name", "driver", "api_version", "mode", "why",
                                     "sample_interval", "heaps", "memory_types", "calls",
-                                    "driver_calls", "misuse"}));
+                                    "driver_calls", "misuse", "level", "frames", "unrecorded"}));
+    EXPECT_EQ(device["unrecorded"], Json::parse(R"({"pooled_allocations": 7, "events": 8})"));
     EXPECT_EQ(KeysOf(device["misuse"]), Keys{"map_twice"});
     EXPECT_EQ(KeysOf(device["heaps"][0]),
               (Keys{"index", "size_bytes", "budget_bytes", "usage_bytes", "app_usage_bytes"}));
