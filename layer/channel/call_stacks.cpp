@@ -141,6 +141,7 @@ uint32_t Add(const tessera_stack_record& stack, uint64_t hash) noexcept {
         if (g_state.next < g_state.table.capacity()) break;
         if (!g_state.table.Grow(/*owner=*/0)) return 0;
     }
+    NoteModulesOf({stack.addresses, stack.depth});
     WriteRecord(g_state.table.At(g_state.next), stack);
     Enter(hash, g_state.next);
     return g_state.next++;
@@ -159,7 +160,6 @@ uint16_t CaptureCallStackOutside(uintptr_t start, uintptr_t end) noexcept {
     uint32_t entry = 0;
     if (g_ready.load(std::memory_order_acquire) == TableGeneration()) number = Find(hash, entry);
     if (number != 0) return static_cast<uint16_t>(number);
-    NoteModules();
     return static_cast<uint16_t>(Add(walk.stack, hash));
 }
 
@@ -169,9 +169,8 @@ uint16_t CaptureCallStack() noexcept {
 }
 
 void ForgetCallStacksInChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    // They may be held by threads of the parent that do not exist here.
+    // It may be held by a thread of the parent that does not exist here.
     new (&g_mutex) Mutex();
-    ForgetModulesInChild();
     // The forking thread may have been on its way.
     capturing = false;
 }

@@ -5,7 +5,7 @@
 //
 // Threads: any, at any time; no call of the application's allocator, no exception. A stack that was
 // seen before is found without a lock. A new one takes one mutex, which is held while the channel's
-// is taken; before that the dynamic linker's is taken, but never under this one.
+// is taken.
 //
 // The one idea: a program has few different call stacks, so that after a short time all that a
 // capture costs is the walk. That is the unwinder of libgcc, which finds its tables without a lock

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// See modules.h for the contract. What is read of a file is what the dynamic linker mapped of it,
-// while it keeps others from unmapping that.
+// See modules.h for the contract. What is told of a file is read from what the dynamic linker
+// mapped of it: its first page holds the headers, which tell where its notes are.
 #include "channel/modules.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
-#include <new>
-#include <span>
-#include <utility>
 
-#include "base/mutex.h"
 #include "channel/call_stacks.h"
 #include "channel/record_table.h"
 
@@ -27,26 +24,25 @@ using Headers = std::span<const Header>;
 
 struct State {
     uint32_t generation = 0;  // TableGeneration() when it was begun
-    uint64_t adds = 0;        // the linker's count of files loaded when all had a record
     ModuleTable table;
 };
 
-constinit Mutex g_mutex;
-constinit State g_state ABSL_GUARDED_BY(g_mutex);
+// Guarded by the lock of the call stacks.
+constinit State g_state;
 
-// Addresses that the file's segments take.
-void FindRange(ElfW(Addr) bias, Headers headers, tessera_module_record& module) noexcept {
-    uint64_t start = ~uint64_t{0};
-    uint64_t end = 0;
-    for (const Header& header : headers) {
-        if (header.p_type != PT_LOAD || header.p_memsz == 0) continue;
-        start = std::min<uint64_t>(start, header.p_vaddr);
-        end = std::max<uint64_t>(end, header.p_vaddr + header.p_memsz);
-    }
-    if (start >= end) return;
-    module.start = bias + start;
-    module.end = bias + end;
-    module.bias = bias;
+// Returns: the program headers of a file that is mapped to [start, end); empty if its first page
+// does not hold them.
+Headers FindHeaders(const char* start, const char* end) noexcept {
+    ElfW(Ehdr) file;
+    const auto bytes = static_cast<uint64_t>(end - start);
+    if (bytes < sizeof(file)) return {};
+    std::memcpy(&file, start, sizeof(file));
+    if (std::memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 || file.e_phentsize != sizeof(Header))
+        return {};
+    constexpr uint64_t kSmallestPage = 4096;
+    const uint64_t room = std::min(bytes, kSmallestPage);
+    if (file.e_phoff > room || file.e_phnum > (room - file.e_phoff) / sizeof(Header)) return {};
+    return {reinterpret_cast<const Header*>(start + file.e_phoff), file.e_phnum};
 }
 
 // Whether [start, start + bytes) of the file is mapped for reading.
@@ -85,31 +81,45 @@ bool FindIdIn(const char* note, const char* end, uint64_t alignment,
     return false;
 }
 
-void FindId(ElfW(Addr) bias, Headers headers, tessera_module_record& module) noexcept {
+void FindId(Headers headers, tessera_module_record& module) noexcept {
     for (const Header& header : headers) {
         if (header.p_type != PT_NOTE || !IsMapped(headers, header.p_vaddr, header.p_memsz))
             continue;
-        const auto* const notes = reinterpret_cast<const char*>(bias + header.p_vaddr);
+        const auto* const notes = reinterpret_cast<const char*>(module.bias + header.p_vaddr);
         // Notes of 8 bytes' alignment have a segment of their own.
         const uint64_t alignment = header.p_align == 8 ? 8 : 4;
         if (FindIdIn(notes, notes + header.p_memsz, alignment, module)) return;
     }
 }
 
-// A text that does not fit is left out.
+// A text that does not fit is left out. The dynamic linker has no name for the program itself.
 void FindPath(const char* name, tessera_module_record& module) noexcept {
-    const size_t size = strnlen(name, sizeof(module.path));
-    if (size < sizeof(module.path)) std::memcpy(module.path, name, size);
-}
-
-// The dynamic linker has no name for the program itself.
-void FindProgramsPath(tessera_module_record& module) noexcept {
+    if (name != nullptr && name[0] != '\0') {
+        const size_t size = strnlen(name, sizeof(module.path));
+        if (size < sizeof(module.path)) std::memcpy(module.path, name, size);
+        return;
+    }
     const ssize_t size = readlink("/proc/self/exe", module.path, sizeof(module.path));
     if (size < 0 || size >= ssize_t{sizeof(module.path)})
         std::memset(module.path, 0, sizeof(module.path));
 }
 
-// Words of both, but for the sequence.
+// Returns: false if the address lies in no file.
+bool Describe(uint64_t address, tessera_module_record& module) noexcept {
+    dl_find_object found;
+    if (_dl_find_object(reinterpret_cast<void*>(address), &found) != 0) return false;
+    module.start = reinterpret_cast<uintptr_t>(found.dlfo_map_start);
+    module.end = reinterpret_cast<uintptr_t>(found.dlfo_map_end);
+    if (found.dlfo_link_map == nullptr || module.start >= module.end) return false;
+    module.bias = found.dlfo_link_map->l_addr;
+    FindId(FindHeaders(static_cast<const char*>(found.dlfo_map_start),
+                       static_cast<const char*>(found.dlfo_map_end)),
+           module);
+    FindPath(found.dlfo_link_map->l_name, module);
+    return true;
+}
+
+// All words but the sequence.
 bool IsSame(const tessera_module_record& a, const tessera_module_record& b) noexcept {
     return std::memcmp(&a.start, &b.start, sizeof(a) - offsetof(tessera_module_record, start)) == 0;
 }
@@ -119,81 +129,43 @@ bool Overlaps(const tessera_module_record& a, const tessera_module_record& b) no
 }
 
 // Looks for a record of the file, and gives up those of others that were at its addresses.
-// Returns: null if there is none yet. Then `free` is one that is not in use; null if all are.
-tessera_module_record* FindSame(const tessera_module_record& module,
-                                tessera_module_record*& free) noexcept
-    ABSL_EXCLUSIVE_LOCKS_REQUIRED(g_mutex) {
+// Returns: whether there is one. If not, `free` is a record that is not in use; null if all are.
+bool FindSame(const tessera_module_record& module, tessera_module_record*& free) noexcept {
     free = nullptr;
     for (uint32_t number = 0; number < g_state.table.capacity(); ++number) {
         tessera_module_record& record = g_state.table.At(number);
         const tessera_module_record known = Copy(record);
-        if (known.start != 0 && IsSame(known, module)) return &record;
+        if (known.start != 0 && IsSame(known, module)) return true;
         if (known.start != 0 && Overlaps(known, module))
             WriteRecord(record, tessera_module_record{});
         if (free == nullptr && Load(record.start) == 0) free = &record;
     }
-    return nullptr;
+    return false;
 }
 
-// Returns: whether the file has a record now.
-bool Note(const tessera_module_record& module) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(g_mutex) {
+void Note(const tessera_module_record& module) noexcept {
     tessera_module_record* free = nullptr;
     do {
-        if (FindSame(module, free) != nullptr) return true;
+        if (FindSame(module, free)) return;
         // What is added may be of an earlier load of the layer, and full as well.
     } while (free == nullptr && g_state.table.Grow(/*owner=*/0));
-    if (free == nullptr) return false;
-    WriteRecord(*free, module);
-    return true;
-}
-
-void Restart() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(g_mutex) {
-    if (g_state.generation == TableGeneration()) return;
-    g_state = State();
-    g_state.generation = TableGeneration();
-}
-
-struct Visit {
-    bool complete = true;
-    bool first = true;
-    uint64_t adds = 0;
-};
-
-// The callback of dl_iterate_phdr(). Returns: other than 0 to see no more.
-int VisitModule(dl_phdr_info* info, size_t, void* argument) noexcept {
-    Visit& visit = *static_cast<Visit*>(argument);
-    const MutexLock lock(g_mutex);
-    const bool is_program = std::exchange(visit.first, false);
-    if (is_program) {
-        Restart();
-        visit.adds = info->dlpi_adds;
-        if (g_state.adds == visit.adds) return 1;
-    }
-    tessera_module_record module = {};
-    const Headers headers(info->dlpi_phdr, info->dlpi_phnum);
-    FindRange(info->dlpi_addr, headers, module);
-    if (module.start == 0) return 0;
-    FindId(info->dlpi_addr, headers, module);
-    if (is_program)
-        FindProgramsPath(module);
-    else if (info->dlpi_name != nullptr)
-        FindPath(info->dlpi_name, module);
-    if (!Note(module)) visit.complete = false;
-    return 0;
+    if (free != nullptr) WriteRecord(*free, module);
 }
 
 }  // namespace
 
-void NoteModules() noexcept {
-    Visit visit;
-    if (dl_iterate_phdr(VisitModule, &visit) != 0 || !visit.complete) return;
-    const MutexLock lock(g_mutex);
-    g_state.adds = visit.adds;
-}
-
-void ForgetModulesInChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    // It may be held by a thread of the parent that does not exist here.
-    new (&g_mutex) Mutex();
+void NoteModulesOf(std::span<const uint64_t> addresses) noexcept {
+    if (g_state.generation != TableGeneration()) {
+        g_state = State();
+        g_state.generation = TableGeneration();
+    }
+    tessera_module_record module = {};
+    for (const uint64_t address : addresses) {
+        // Mostly several frames in a row lie in one file.
+        if (address >= module.start && address < module.end) continue;
+        module = {};
+        if (Describe(address, module)) Note(module);
+    }
 }
 
 }  // namespace tessera::channel

@@ -27,6 +27,12 @@ inline VkDeviceMemory MakeHandle(uint64_t value) noexcept {
     return (VkDeviceMemory)value;  // NOLINT: as above
 }
 
+// The same of any object that is not dispatchable.
+template <typename Handle>
+uint64_t ObjectValue(Handle object) noexcept {
+    return (uint64_t)object;  // NOLINT: as above
+}
+
 // Slot::owner_flags: what the application did with the memory. Under the external synchronisation
 // of `memory` that Vulkan asks for in map, unmap and free.
 inline constexpr uint8_t kSlotMapped = 1;

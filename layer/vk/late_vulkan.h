@@ -26,6 +26,11 @@ inline constexpr int kImportNativeBufferInfo = 1000452003;
 inline constexpr int kDescriptorHeapFeatures = 1000135009;
 inline constexpr int kLayerSettingsCreateInfo = 1000496000;
 inline constexpr int kTileMemoryBindInfo = 1000547003;
+inline constexpr int kBufferUsageFlags2CreateInfo = 1000470006;
+
+// Values of VkObjectType.
+inline constexpr int kObjectTypeTensor = 1000460000;
+inline constexpr int kObjectTypeDataGraphPipelineSession = 1000507000;
 
 inline constexpr VkMemoryAllocateFlags kMemoryAllocateZeroInitializeBit = 0x8;
 inline constexpr VkMemoryHeapFlags kMemoryHeapTileMemoryBit = 0x8;
@@ -55,6 +60,13 @@ struct MapMemoryPlacedFeatures {
     VkBool32 memoryMapPlaced;
     VkBool32 memoryMapRangePlaced;
     VkBool32 memoryUnmapReserve;
+};
+
+// VK_KHR_maintenance5, core in 1.4: in the chain of what creates a buffer.
+struct BufferUsageFlags2CreateInfo {
+    VkStructureType sType;
+    const void* pNext;
+    uint64_t usage;
 };
 
 // VK_KHR_maintenance6, core in 1.4: in the chain of a bind element.
@@ -102,6 +114,9 @@ struct BindDataGraphPipelineSessionMemoryInfo {
 };
 using PfnBindDataGraphPipelineSessionMemory =
     VkResult(VKAPI_PTR*)(VkDevice, uint32_t, const BindDataGraphPipelineSessionMemoryInfo*);
+
+// The end of a tensor, and of a data graph pipeline session.
+using PfnDestroyObject = void(VKAPI_PTR*)(VkDevice, uint64_t, const VkAllocationCallbacks*);
 
 // What vkGetMemoryFdKHR and its siblings are given starts so; what follows says what is wanted.
 struct MemoryGetInfo {
