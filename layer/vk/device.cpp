@@ -286,6 +286,7 @@ void Device::OpenRecord(const char* driver_name) noexcept {
     facts.types = {types, memory_.memoryTypeCount};
     record_ = channel::DeviceCreated(facts);
     slots.recorder().Open(*record_);
+    published_ = channel::Load(record_->id) != 0;
     TESSERA_LOG(kInfo, "device %s: %s", properties.deviceName,
                 pools_memory() ? "pooling" : "passing everything through");
 }

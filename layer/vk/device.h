@@ -31,6 +31,7 @@
 #include "layer/vk/pass_through_table.h"
 #include "layer/vk/private_data_store.h"
 #include "layer/vk/requirements.h"
+#include "layer/vk/resource_log.h"
 #include "tessera/channel_abi.h"
 
 namespace tessera {
@@ -71,6 +72,10 @@ class Device final : public pool::BlockSource {
     bool pools_memory() const noexcept { return gates_.off == TESSERA_REASON_none; }
     // Whether calls on this device concern the layer at all: it pools, or somebody may be reading.
     bool NeedsHooks() const noexcept { return pools_memory() || instance->settings.channel; }
+    // Whether its record is in a segment, where readers see it.
+    bool is_published() const noexcept { return published_; }
+    // Whether what happens to its resources is to be told to `resources`.
+    bool RecordsResources() const noexcept { return resources.on() && InOwnProcess(); }
     const Gates& gates() const noexcept { return gates_; }
     const VkPhysicalDeviceMemoryProperties& memory() const noexcept { return memory_; }
     bool IsHostVisible(uint32_t type) const noexcept;
@@ -255,6 +260,7 @@ class Device final : public pool::BlockSource {
     // know says nothing about the application.
     std::atomic<bool> lost_track = false;
     PrivateDataStore private_data;
+    ResourceLog resources;
 
  private:
     Device() = default;
@@ -285,6 +291,7 @@ class Device final : public pool::BlockSource {
     uint64_t epoch_ = 0;
     bool abandoned_ = false;
     bool ending_ = false;
+    bool published_ = false;
     Gates gates_;
     VkPhysicalDeviceMemoryProperties memory_ = {};
     uint64_t max_allocation_bytes_ = ~uint64_t{0};  // maxMemoryAllocationSize

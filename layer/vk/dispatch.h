@@ -45,11 +45,13 @@ namespace tessera {
     X(CreateImage)                                  \
     X(DebugMarkerSetObjectNameEXT)                  \
     X(DebugMarkerSetObjectTagEXT)                   \
+    X(DestroyAccelerationStructureNV)               \
     X(DestroyBuffer)                                \
     X(DestroyDevice)                                \
     X(DestroyImage)                                 \
     X(DestroyPrivateDataSlot)                       \
     X(DestroyPrivateDataSlotEXT)                    \
+    X(DestroyVideoSessionKHR)                       \
     X(FlushMappedMemoryRanges)                      \
     X(FreeMemory)                                   \
     X(GetAccelerationStructureMemoryRequirementsNV) \
@@ -72,6 +74,7 @@ namespace tessera {
     X(InvalidateMappedMemoryRanges)                 \
     X(MapMemory)                                    \
     X(QueueBindSparse)                              \
+    X(QueuePresentKHR)                              \
     X(QueueSubmit)                                  \
     X(QueueSubmit2)                                 \
     X(QueueSubmit2KHR)                              \
@@ -97,6 +100,8 @@ namespace tessera {
     X(UnmapMemory2KHR, late::PfnUnmapMemory2)                                             \
     X(BindTensorMemoryARM, late::PfnBindTensorMemory)                                     \
     X(BindDataGraphPipelineSessionMemoryARM, late::PfnBindDataGraphPipelineSessionMemory) \
+    X(DestroyTensorARM, late::PfnDestroyObject)                                           \
+    X(DestroyDataGraphPipelineSessionARM, late::PfnDestroyObject)                         \
     X(GetMemoryAndroidHardwareBufferANDROID, late::PfnGetMemoryHandle)                    \
     X(GetMemoryFdKHR, late::PfnGetMemoryHandle)                                           \
     X(GetMemoryMetalHandleEXT, late::PfnGetMemoryHandle)                                  \

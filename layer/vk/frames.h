@@ -16,8 +16,7 @@ namespace tessera {
 // The application presented; `number`: which call of vkQueuePresentKHR that was, from 1.
 // Requires: InOwnProcess().
 inline void NoteFrame(Device& device, uint64_t number) noexcept {
-    (void)device;
-    (void)number;
+    device.slots.recorder().Note(TESSERA_EVENT_frame, 0, number);
 }
 
 }  // namespace tessera

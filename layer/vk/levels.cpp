@@ -20,7 +20,7 @@ constexpr uint64_t kLookMs = 250;
 struct Wish {
     std::atomic<uint32_t> level = TESSERA_LEVEL_totals;
     std::atomic<uint64_t> stack_interval = 0;
-    std::atomic<uint64_t> serial = 0;       // of the last request; 0: there was none
+    std::atomic<uint64_t> serial = 0;        // of the last request; 0: there was none
     std::atomic<uint64_t> next_look_ms = 0;  // of all devices one looks
 };
 constinit Wish wish;
@@ -95,6 +95,10 @@ void TakeLevel(Device& device) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     recorder.SetLevel(level);
     for (uint32_t type = types; type-- > 0;)
         device.PoolOf(type).UnlockAll();
+    if (level == TESSERA_LEVEL_totals)
+        device.resources.Stop();
+    else if (before == TESSERA_LEVEL_totals)
+        device.resources.Start(device.record());
     recorder.Note(TESSERA_EVENT_level, 0, level);
 }
 
@@ -106,11 +110,13 @@ uint64_t ServeLevel(Device& device, uint64_t now_ms) noexcept {
     return now_ms + kLookMs;
 }
 
-void TakeCallStack(Device&) noexcept {
+void TakeCallStack(Device& device) noexcept {
     const uint64_t interval = wish.stack_interval.load(std::memory_order_relaxed);
     if (interval == 0) return;
     if (interval > 1 && stack_turn.fetch_add(1, std::memory_order_relaxed) % interval != 0) return;
-    channel::Recorder::SetStack(channel::CaptureCallStack());
+    const uint16_t stack = channel::CaptureCallStack();
+    if (stack == 0) device.slots.recorder().CountUnrecorded(TESSERA_KIND_STACKS);
+    channel::Recorder::SetStack(stack);
 }
 
 namespace {
@@ -131,8 +137,7 @@ Subject SubjectOf(const Device& device, VkDeviceMemory memory) noexcept {
 void NoteMap(Device& device, VkDeviceMemory memory, uint64_t size_bytes) noexcept {
     const Subject subject = SubjectOf(device, memory);
     channel::Recorder& recorder = device.slots.recorder();
-    if (subject.slot != pool::kNoSlot)
-        recorder.AddFlags(subject.slot, TESSERA_ALLOCATION_MAPPED);
+    if (subject.slot != pool::kNoSlot) recorder.AddFlags(subject.slot, TESSERA_ALLOCATION_MAPPED);
     recorder.Note(TESSERA_EVENT_map, HandleValue(memory), size_bytes, subject.type);
 }
 

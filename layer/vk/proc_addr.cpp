@@ -51,7 +51,8 @@ PFN_vkVoidFunction FindSelectiveHook(const char* name, const Device* device) noe
         if (device != nullptr && !(device->*list.only_if && device->pools_memory())) continue;
         if (const PFN_vkVoidFunction hook = FindInAny(name, list)) return hook;
     }
-    return nullptr;
+    if (device != nullptr && !device->is_published()) return nullptr;
+    return FindInAny(name, ObservedHooks());
 }
 PFN_vkVoidFunction FindAnySelectiveHook(const char* name) noexcept {
     return FindSelectiveHook(name, nullptr);

@@ -36,6 +36,11 @@ class ResourceNeed {
     // How many bytes of memory the bind takes. 0: not known.
     uint64_t Bytes() noexcept { return bound_bytes_ != 0 ? bound_bytes_ : Requirements().size; }
 
+    // The same if it is known already; else 0.
+    uint64_t KnownBytes() const noexcept {
+        return bound_bytes_ != 0 ? bound_bytes_ : requirements_.size;
+    }
+
     // Only this much of the resource is bound, as far as is known.
     void BindOnly(uint64_t bytes) noexcept { bound_bytes_ = bytes; }
 

@@ -46,10 +46,15 @@ OwnChannel::~OwnChannel() {
 const tessera_device_record* OwnChannel::LiveDevice(size_t nth) const {
     if (start_ == nullptr) return nullptr;
     const auto* header = static_cast<const tessera_channel_header*>(start_);
-    const auto* records = reinterpret_cast<const tessera_device_record*>(header + 1);
     std::vector<const tessera_device_record*> live;
-    for (uint64_t i = 0; i < header->device_capacity; ++i) {
-        if (records[i].state == TESSERA_DEVICE_LIVE) live.push_back(&records[i]);
+    for (uint64_t i = 0; i < header->extent_count; ++i) {
+        const tessera_extent& extent = header->extents[i];
+        if (extent.kind != TESSERA_KIND_DEVICE || extent.bytes == 0 ||
+            extent.offset + sizeof(tessera_device_record) > bytes_)
+            continue;
+        const auto* record = reinterpret_cast<const tessera_device_record*>(
+            static_cast<const char*>(start_) + extent.offset);
+        if (record->state == TESSERA_DEVICE_LIVE) live.push_back(record);
     }
     std::sort(live.begin(), live.end(), [](const auto* a, const auto* b) { return a->id < b->id; });
     return nth < live.size() ? live[nth] : nullptr;

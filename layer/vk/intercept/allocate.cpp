@@ -322,6 +322,7 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
         device.slots.ForgetForeign(HandleValue(memory));
         if (known) device.RecordPassedFree(entry, HandleValue(memory));
     }
+    if (device.InOwnProcess()) device.resources.MemoryFreed(HandleValue(memory));
     {
         DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
         device.dt.FreeMemory(device.handle, memory, allocator);
@@ -349,6 +350,7 @@ inline uint64_t FreeSlot(Device& device, Slot& slot, uint64_t name) noexcept {
     // (spec: vkFreeMemory, note on implicit unmapping; vkUnmapMemory does not flush).
     if ((slot.owner_flags & kSlotEverMapped) != 0) device.FlushSlot(slot);
     device.private_data.DropHandle(name);
+    device.resources.MemoryFreed(name);
     return pool::TypePool::Free(slot, SlotTable::IdIn(name));
 }
 

@@ -44,13 +44,14 @@ struct HookList {
 };
 
 // Commands of a device. All of them are hooked on a device that pools, but for those of a list that
-// says for which devices it is.
+// says for which devices it is, and the observed ones: those are for readers alone.
 HookList AllocateHooks() noexcept;
 HookList BindHooks() noexcept;
 HookList ExportHooks() noexcept;
 HookList KeyedMutexHooks() noexcept;
 HookList MapHooks() noexcept;
 HookList NamingHooks() noexcept;
+HookList ObservedHooks() noexcept;
 HookList PrivateDataHooks() noexcept;
 HookList QueryHooks() noexcept;
 HookList RequirementHooks() noexcept;

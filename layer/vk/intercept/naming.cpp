@@ -2,7 +2,7 @@
 //
 // Names and tags of pooled handles. The driver does not know these handles and many of them share
 // one block, so a name stays here: the call succeeds and goes no further. Everything else goes
-// down.
+// down. Names of what takes memory are also noted for readers.
 
 #include <vulkan/vulkan.h>
 
@@ -13,20 +13,48 @@
 namespace tessera {
 namespace {
 
-// Whether a type-erased handle is one of the layer's own, live or stale, and must not go down.
+// What a type-erased handle is if it is memory. Those of the layer's own, live or stale, must not
+// go down.
+SlotTable::Kind KindOf(Device& device, uint64_t object) noexcept {
+    return FindUsed(device, "naming an object", MakeHandle(object)).kind;
+}
 bool IsOurs(Device& device, uint64_t object) noexcept {
-    return FindUsed(device, "naming an object", MakeHandle(object)).kind !=
-           SlotTable::Kind::kForeign;
+    return KindOf(device, object) != SlotTable::Kind::kForeign;
+}
+
+// Gives an object its name: `down` tells the driver, of what it knows.
+template <typename Down>
+VkResult Name(Device& device, VkObjectType type, uint64_t object, const char* name,
+              Down down) noexcept {
+    const SlotTable::Kind kind =
+        type == VK_OBJECT_TYPE_DEVICE_MEMORY ? KindOf(device, object) : SlotTable::Kind::kForeign;
+    if (kind == SlotTable::Kind::kStale) return VK_SUCCESS;
+    const VkResult result = kind == SlotTable::Kind::kForeign ? down() : VK_SUCCESS;
+    if (result == VK_SUCCESS && device.RecordsResources())
+        device.resources.Named(type, object, name);
+    return result;
+}
+
+VkObjectType TypeOf(VkDebugReportObjectTypeEXT type) noexcept {
+    switch (static_cast<int>(type)) {
+        case VK_DEBUG_REPORT_OBJECT_TYPE_DEVICE_MEMORY_EXT:
+            return VK_OBJECT_TYPE_DEVICE_MEMORY;
+        case VK_DEBUG_REPORT_OBJECT_TYPE_BUFFER_EXT:
+            return VK_OBJECT_TYPE_BUFFER;
+        case VK_DEBUG_REPORT_OBJECT_TYPE_IMAGE_EXT:
+            return VK_OBJECT_TYPE_IMAGE;
+        case VK_DEBUG_REPORT_OBJECT_TYPE_ACCELERATION_STRUCTURE_NV_EXT:
+            return VK_OBJECT_TYPE_ACCELERATION_STRUCTURE_NV;
+        default:
+            return VK_OBJECT_TYPE_UNKNOWN;
+    }
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL SetDebugUtilsObjectNameEXT(
     VkDevice device, const VkDebugUtilsObjectNameInfoEXT* pNameInfo) noexcept {
     Device& d = DeviceOf(device);
-    if (pNameInfo->objectType == VK_OBJECT_TYPE_DEVICE_MEMORY &&
-        IsOurs(d, pNameInfo->objectHandle)) {
-        return VK_SUCCESS;
-    }
-    return d.dt.SetDebugUtilsObjectNameEXT(device, pNameInfo);
+    return Name(d, pNameInfo->objectType, pNameInfo->objectHandle, pNameInfo->pObjectName,
+                [&] { return d.dt.SetDebugUtilsObjectNameEXT(device, pNameInfo); });
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
@@ -41,11 +69,8 @@ SetDebugUtilsObjectTagEXT(VkDevice device, const VkDebugUtilsObjectTagInfoEXT* p
 VKAPI_ATTR VkResult VKAPI_CALL DebugMarkerSetObjectNameEXT(
     VkDevice device, const VkDebugMarkerObjectNameInfoEXT* pNameInfo) noexcept {
     Device& d = DeviceOf(device);
-    if (pNameInfo->objectType == VK_DEBUG_REPORT_OBJECT_TYPE_DEVICE_MEMORY_EXT &&
-        IsOurs(d, pNameInfo->object)) {
-        return VK_SUCCESS;
-    }
-    return d.dt.DebugMarkerSetObjectNameEXT(device, pNameInfo);
+    return Name(d, TypeOf(pNameInfo->objectType), pNameInfo->object, pNameInfo->pObjectName,
+                [&] { return d.dt.DebugMarkerSetObjectNameEXT(device, pNameInfo); });
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL DebugMarkerSetObjectTagEXT(

@@ -7,6 +7,7 @@
 #include <vulkan/vulkan.h>
 
 #include "layer/vk/call_scope.h"
+#include "layer/vk/chain.h"
 #include "layer/vk/intercept/hooks.h"
 #include "layer/vk/process.h"
 
@@ -15,6 +16,14 @@ namespace {
 
 void Learn(Device& device, const VkMemoryRequirements& requirements, Layout layout) noexcept {
     if (device.pools_memory()) device.book.Observe(requirements, layout, /*learn=*/true);
+}
+
+// For whoever looks at the resource: its bind may ask no more.
+template <typename Handle>
+void NoteSize(Device& device, VkObjectType type, Handle object,
+              const VkMemoryRequirements& requirements) noexcept {
+    if (device.RecordsResources())
+        device.resources.Sized(type, ObjectValue(object), requirements.size);
 }
 
 Layout LayoutOf(const VkImageCreateInfo& info) noexcept {
@@ -26,16 +35,19 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateImage(VkDevice device, const VkImageCreateI
                                            VkImage* pImage) noexcept {
     Device& d = DeviceOf(device);
     const VkResult result = d.dt.CreateImage(device, pCreateInfo, pAllocator, pImage);
-    if (result == VK_SUCCESS && pCreateInfo->tiling == VK_IMAGE_TILING_LINEAR && d.InOwnProcess()) {
-        d.linear_images.Add(*pImage);
-    }
+    if (result != VK_SUCCESS || !d.InOwnProcess()) return result;
+    if (pCreateInfo->tiling == VK_IMAGE_TILING_LINEAR) d.linear_images.Add(*pImage);
+    d.resources.Made(*pImage, *pCreateInfo);
     return result;
 }
 
 VKAPI_ATTR void VKAPI_CALL DestroyImage(VkDevice device, VkImage image,
                                         const VkAllocationCallbacks* pAllocator) noexcept {
     Device& d = DeviceOf(device);
-    if (d.InOwnProcess()) d.linear_images.Remove(image);
+    if (d.InOwnProcess()) {
+        d.linear_images.Remove(image);
+        d.resources.Destroyed(VK_OBJECT_TYPE_IMAGE, ObjectValue(image));
+    }
     d.dt.DestroyImage(device, image, pAllocator);
 }
 
@@ -48,6 +60,7 @@ VKAPI_ATTR void VKAPI_CALL GetBufferMemoryRequirements(
         d.dt.GetBufferMemoryRequirements(device, buffer, pMemoryRequirements);
     }
     Learn(d, *pMemoryRequirements, Layout::kLinear);
+    NoteSize(d, VK_OBJECT_TYPE_BUFFER, buffer, *pMemoryRequirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL GetImageMemoryRequirements(
@@ -59,6 +72,7 @@ VKAPI_ATTR void VKAPI_CALL GetImageMemoryRequirements(
         d.dt.GetImageMemoryRequirements(device, image, pMemoryRequirements);
     }
     Learn(d, *pMemoryRequirements, d.LayoutOf(image));
+    NoteSize(d, VK_OBJECT_TYPE_IMAGE, image, *pMemoryRequirements);
 }
 
 template <PFN_vkGetBufferMemoryRequirements2 DeviceDispatch::*kDown>
@@ -72,6 +86,7 @@ GetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequirementsIn
         (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
     }
     Learn(d, pMemoryRequirements->memoryRequirements, Layout::kLinear);
+    NoteSize(d, VK_OBJECT_TYPE_BUFFER, pInfo->buffer, pMemoryRequirements->memoryRequirements);
 }
 
 template <PFN_vkGetImageMemoryRequirements2 DeviceDispatch::*kDown>
@@ -85,6 +100,11 @@ GetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirementsInfo
         (d.dt.*kDown)(device, pInfo, pMemoryRequirements);
     }
     Learn(d, pMemoryRequirements->memoryRequirements, d.LayoutOf(pInfo->image));
+    // The answer may be of one plane; what is bound then tells its size itself.
+    if (FindInChain<VkImagePlaneMemoryRequirementsInfo>(
+            pInfo->pNext, VK_STRUCTURE_TYPE_IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO) == nullptr) {
+        NoteSize(d, VK_OBJECT_TYPE_IMAGE, pInfo->image, pMemoryRequirements->memoryRequirements);
+    }
 }
 
 template <PFN_vkGetDeviceBufferMemoryRequirements DeviceDispatch::*kDown>

@@ -19,9 +19,9 @@ std::vector<Hook> AllHooks() {
     std::vector<Hook> all;
     for (const HookList& list :
          {ExportHooks(), KeyedMutexHooks(), TileMemoryHooks(), MessageHooks(), ToolHooks(),
-          AllocateHooks(), BindHooks(), MapHooks(), NamingHooks(), PrivateDataHooks(), QueryHooks(),
-          RequirementHooks(), SparseHooks(), InstanceHooks(), PhysicalDeviceHooks(),
-          DeviceLifecycleHooks(), DeviceEndHooks()}) {
+          AllocateHooks(), BindHooks(), MapHooks(), NamingHooks(), ObservedHooks(),
+          PrivateDataHooks(), QueryHooks(), RequirementHooks(), SparseHooks(), InstanceHooks(),
+          PhysicalDeviceHooks(), DeviceLifecycleHooks(), DeviceEndHooks()}) {
         EXPECT_GT(list.count, 0u);
         all.insert(all.end(), list.hooks, list.hooks + list.count);
     }

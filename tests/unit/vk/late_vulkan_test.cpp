@@ -30,6 +30,9 @@ TEST(LateVulkan, NumbersAreTheRegistrys) {
     EXPECT_EQ(late::kDescriptorHeapFeatures, 1000135009);
     EXPECT_EQ(late::kLayerSettingsCreateInfo, 1000496000);
     EXPECT_EQ(late::kTileMemoryBindInfo, 1000547003);
+    EXPECT_EQ(late::kBufferUsageFlags2CreateInfo, 1000470006);
+    EXPECT_EQ(late::kObjectTypeTensor, 1000460000);
+    EXPECT_EQ(late::kObjectTypeDataGraphPipelineSession, 1000507000);
     EXPECT_EQ(late::kMemoryAllocateZeroInitializeBit, 0x8u);
     EXPECT_EQ(late::kMemoryHeapTileMemoryBit, 0x8u);
 }
