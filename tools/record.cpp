@@ -81,7 +81,7 @@ std::optional<uint64_t> ParseStacks(const std::string& text) {
     uint64_t number = 0;
     const char* const end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(text.data(), end, number);
-    if (error != std::errc{} || rest != end || number == 0 || number > 1'000'000) return {};
+    if (error != std::errc{} || rest != end || number == 0 || number > 1'000'000'000) return {};
     return number;
 }
 
@@ -392,7 +392,7 @@ int RecordApp(const RecordOptions& options, uint64_t stacks,
 int Record(const RecordOptions& options, const std::vector<std::string>& command) {
     const std::optional<uint64_t> stacks = ParseStacks(options.stacks);
     if (!stacks) {
-        Complain("--stacks takes a number from 1 to 1000000, 'all' or 'off'.");
+        Complain("--stacks takes a number from 1 to 1000000000, 'all' or 'off'.");
         return kUsage;
     }
     if (options.pid.empty() == command.empty()) {
