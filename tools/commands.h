@@ -23,6 +23,7 @@ void AddStat(CLI::App& app, Action& action);
 void AddLeaks(CLI::App& app, Action& action);
 void AddReport(CLI::App& app, Action& action);
 void AddDoctor(CLI::App& app, Action& action);
+void AddTop(CLI::App& app, Action& action);
 // As AddRun: `command` is empty if a PID was given.
 void AddRecord(CLI::App& app, Action& action, const std::vector<std::string>& command);
 

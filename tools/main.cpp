@@ -27,6 +27,8 @@ constexpr char kFooter[] =
   tessera ps                            what runs with the layer
   tessera stat 4242                     what process 4242 did
   tessera leaks 4242                    what it has not freed
+  tessera top                           who holds memory, as it changes
+  tessera record -o game.rec ./game     write down what happens, to look at it later
   tessera doctor                        whether the layer works here
 
 `tessera COMMAND --help` tells more. Exit codes: 0 success, 1 failure, 2 wrong command line, 3 nothing
@@ -96,6 +98,7 @@ int Main(std::vector<std::string> arguments) {
     AddReport(app, action);
     AddDoctor(app, action);
     AddRecord(app, action, command);
+    AddTop(app, action);
 
     if (!arguments.empty() && (arguments[0] == "run" || arguments[0] == "record")) {
         command = CutCommand(arguments, *app.get_subcommand(arguments[0]));

@@ -345,7 +345,7 @@ void Follow(Session& session, Supervisor& supervisor, SegmentWatch& watch, bool 
     watch.Update(supervisor.reaped());
     session.Step(recording::MonotonicNow(), supervisor.reaped());
     // What still runs of the tree is no longer followed, nor recorded.
-    session.End(recording::MonotonicNow(), EndReason::kProcessEnded, supervisor.reaped());
+    session.End(recording::MonotonicNow(), EndReason::kAsked, supervisor.reaped());
 }
 
 int RecordApp(const RecordOptions& options, uint64_t stacks,
@@ -411,8 +411,7 @@ void AddRecord(CLI::App& app, Action& action, const std::vector<std::string>& co
     CLI::App* const record =
         app.add_subcommand("record", "Write what happens to the memory of a process to a file");
     record->footer(kHelp);
-    record->add_option("PID", options->pid, "The process, as `tessera ps` lists it")
-        ->expected(0, 1);
+    record->add_option("PID", options->pid, "The process, as `tessera ps` lists it");
     record->add_option("-o,--output", options->out, "The file to write, in place of what it holds")
         ->type_name("FILE")
         ->required();

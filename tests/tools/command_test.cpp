@@ -60,7 +60,9 @@ TEST_F(CommandTest, HelpIsPrintedForEveryCommandWithExamples) {
                                                       {"run", "--help"},
                                                       {"ps", "-h"},
                                                       {"stat", "--help"},
-                                                      {"doctor", "--help"}}) {
+                                                      {"doctor", "--help"},
+                                                      {"record", "--help"},
+                                                      {"top", "--help"}}) {
         const Outcome outcome = Tessera(arguments);
         EXPECT_EQ(outcome.code, 0);
         EXPECT_NE(outcome.out.find("Examples:"), std::string::npos) << outcome.out;
