@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // reader_fuzz: made-up inputs for what Tessera reads: settings, segments of the statistics channel,
-// and the tables in them.
+// the tables in them, and recordings.
 //
-//   reader_fuzz --target settings|segment|tables [--inputs N] [--seed N] [--first N]
+//   reader_fuzz --target settings|segment|tables|recording [--inputs N] [--seed N] [--first N]
 //
 // Input I of seed S is always the same one. A finding prints both, and the input, made smaller for
 // as long as it shows the fault. Exit codes: 0 nothing found, 1 a finding, 2 wrong arguments.
@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "recording_input.h"
 #include "segment_input.h"
 #include "settings_input.h"
 #include "tables_input.h"
@@ -77,6 +78,21 @@ struct Tables {
             smaller.push_back(input);
             auto& changes = smaller.back().changes;
             changes.erase(changes.begin() + static_cast<ptrdiff_t>(i));
+        }
+        return smaller;
+    }
+};
+struct Recordings {
+    using Input = RecordingInput;
+    static constexpr const char* kMet[] = {"damaged", "whole"};
+    static Input Make(Choices& choices) { return MakeRecordingInput(choices); }
+    static bool Check(const Input& input) { return CheckRecordingInput(input); }
+    static void Before() {}
+    static std::vector<Input> Smaller(const Input& input) {
+        std::vector<Input> smaller;
+        for (size_t i = 0; i < input.size(); ++i) {
+            smaller.push_back(input);
+            smaller.back().erase(smaller.back().begin() + static_cast<ptrdiff_t>(i));
         }
         return smaller;
     }
@@ -170,6 +186,7 @@ int Main(const Options& options) {
     std::signal(SIGALRM, Hang);
     if (options.target == "segment") return Run<Segments>(options);
     if (options.target == "tables") return Run<Tables>(options);
+    if (options.target == "recording") return Run<Recordings>(options);
     return Run<SettingsInputs>(options);
 }
 
@@ -178,10 +195,11 @@ int Main(const Options& options) {
 
 int main(int argc, char** argv) {
     tessera::fuzz_readers::Options options;
-    CLI::App app{"Reads made-up settings or segments and checks what comes of it.", "reader_fuzz"};
+    CLI::App app{"Reads made-up settings, segments or recordings and checks what comes of it.",
+                 "reader_fuzz"};
     app.add_option("--target", options.target, "What to read")
         ->required()
-        ->check(CLI::IsMember({"settings", "segment", "tables"}));
+        ->check(CLI::IsMember({"settings", "segment", "tables", "recording"}));
     app.add_option("--seed", options.seed, "Of the run")->capture_default_str();
     app.add_option("--inputs", options.inputs, "How many")->capture_default_str();
     app.add_option("--first", options.first, "The number of the first input")
