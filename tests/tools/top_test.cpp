@@ -129,6 +129,14 @@ TEST_F(TopTest, ADeviceShowsWhatItsSegmentHas) {
     EXPECT_EQ(by_stack, detail.allocations.size());
 }
 
+TEST_F(TopTest, TheDeviceThatLivesIsShownFirst) {
+    const reader::Process process = Read(test::SampleSegment(), kSecondNs);
+    EXPECT_EQ(DefaultDevice(process), LiveDevice(process));
+    EXPECT_EQ(ViewOf(process, nullptr, 0, {}, "", NoNames).name,
+              "3 devices destroyed earlier, together");
+    EXPECT_EQ(DefaultDevice({}), 0u);
+}
+
 TEST_F(TopTest, FiltersAllocationsByWhatIsBoundToThem) {
     const reader::Process process = Read(test::SampleSegment(), 10 * kSecondNs);
     const DeviceView view = ViewOf(process, nullptr, LiveDevice(process), {}, "SHADOW", NoNames);
@@ -164,8 +172,9 @@ TEST_F(TopTest, LatenciesAreOfTheCallsSinceTheLookBefore) {
 TEST_F(TopTest, DensityIsTheShareOfEachPartThatIsTaken) {
     reader::Detail detail;
     detail.allocations.resize(2);
-    detail.allocations[0] = {.size_bytes = 50, .offset = 0, .padding_bytes = 0};
-    detail.allocations[1] = {.size_bytes = 1'000'000, .offset = 175, .padding_bytes = 0};
+    detail.allocations[0].size_bytes = 50;
+    detail.allocations[1].size_bytes = 1'000'000;
+    detail.allocations[1].offset = 175;
     DeviceView view;
     view.by_block = {0, 1};
     const BlockRow block = {.bytes = 400, .kind = "", .first = 0, .end = 2};
@@ -244,7 +253,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, DrawingTest,
 TEST_F(TopTest, AProcessAt80x24ShowsHeapsRatesAndTheChosenTable) {
     const reader::Process before = Read(test::SampleSegment(), 9 * kSecondNs);
     reader::Process now = Read(test::SampleSegment(), 10 * kSecondNs);
-    Ui ui = {.in_process = true};
+    Ui ui;
+    ui.in_process = true;
     ui.device = LiveDevice(now);
     now.devices[ui.device].frames += 60;
     Extent extent;
@@ -254,7 +264,7 @@ TEST_F(TopTest, AProcessAt80x24ShowsHeapsRatesAndTheChosenTable) {
         return TextOf(DrawProcess(now, view, ui, {}, AsciiGlyphs(), NoNames, extent));
     };
     const std::string types = draw();
-    EXPECT_TRUE(Contains(types, "made_up (pid 1000000000)  ended  level full")) << types;
+    EXPECT_TRUE(Contains(types, "made_up (pid 1000000000)  live  level full")) << types;
     EXPECT_TRUE(Contains(types, "heap 0 device [#")) << types;
     EXPECT_TRUE(Contains(types, "60.0 frames/s")) << types;
     EXPECT_TRUE(Contains(types, "[types]")) << types;
@@ -265,6 +275,7 @@ TEST_F(TopTest, AProcessAt80x24ShowsHeapsRatesAndTheChosenTable) {
     ui.pane = Pane::kStacks;
     EXPECT_TRUE(Contains(draw(), "stack 0")) << draw();
     EXPECT_TRUE(extent.can_open);
+    ui.row() = 1;  // the first one has no call stack
     ui.opened = true;
     EXPECT_TRUE(Contains(draw(), "main")) << draw();
 }
@@ -273,7 +284,8 @@ TEST_F(TopTest, AtTheLevelTotalsItSaysWhyThereAreNoAllocations) {
     SegmentBuilder builder;
     builder.AddDevice(1).record.level = TESSERA_LEVEL_totals;
     const reader::Process process = Read(builder, kSecondNs);
-    Ui ui = {.in_process = true};
+    Ui ui;
+    ui.in_process = true;
     ui.pane = Pane::kAllocations;
     Extent extent;
     const DeviceView view = ViewOf(process, nullptr, 0, {}, "", NoNames);
@@ -332,7 +344,9 @@ TEST_F(TopTest, EnterOpensAndEscapeGoesBackOneStepAtATime) {
 }
 
 TEST_F(TopTest, OfOneProcessThereIsNoWayBackToAList) {
-    Ui ui = {.in_process = true, .can_leave = false};
+    Ui ui;
+    ui.in_process = true;
+    ui.can_leave = false;
     Press(ui, Key::kEscape);
     EXPECT_TRUE(ui.in_process);
 }
@@ -374,6 +388,7 @@ TEST_F(TopTest, SortReversePauseHelpAndQuit) {
     EXPECT_TRUE(ui.help);
     Press(ui, Key::kEscape);
     EXPECT_FALSE(ui.help);
+    ui.device = 0;
     Press(ui, "d", {.devices = 2});
     EXPECT_EQ(ui.device, 1u);
     Press(ui, "d", {.devices = 2});
@@ -388,7 +403,7 @@ TEST_F(TopTest, LinesNameEveryProcessWithItsRates) {
     const std::vector<reader::Process> now = {Read(test::SampleSegment(), kSecondNs)};
     const auto rows = ListRows(now, {}, {}, "");
     const std::string text = PlainLines(rows);
-    EXPECT_TRUE(Contains(text, "1000000000 made_up ended: app 4 live")) << text;
+    EXPECT_TRUE(Contains(text, "1000000000 made_up live: app 4 live")) << text;
     EXPECT_TRUE(Contains(text, "- allocations/s")) << text;
     const std::string json = JsonLine(rows, now);
     EXPECT_EQ(std::ranges::count(json, '\n'), 1);

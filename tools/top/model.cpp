@@ -150,6 +150,13 @@ const reader::Device* Find(const reader::Process* process, uint64_t id) {
     return found == process->devices.end() ? nullptr : &*found;
 }
 
+std::string NameOf(const reader::Device& device) {
+    if (device.state == TESSERA_DEVICE_RETIRED)
+        return command::Plural(device.retired_devices, "device") + " destroyed earlier, together";
+    return Printable(device.name) +
+           (device.state == TESSERA_DEVICE_DESTROYED ? " (destroyed)" : "");
+}
+
 void TakeTotals(DeviceView& view, const reader::Device& device) {
     for (size_t i = 0; i < device.memory_types.size(); ++i) {
         const reader::MemoryType& type = device.memory_types[i];
@@ -210,13 +217,19 @@ std::vector<ProcessRow> ListRows(std::span<const reader::Process> now,
     return rows;
 }
 
+size_t DefaultDevice(const reader::Process& process) {
+    for (size_t i = 0; i < process.devices.size(); ++i)
+        if (process.devices[i].state == TESSERA_DEVICE_LIVE) return i;
+    return process.devices.empty() ? 0 : process.devices.size() - 1;
+}
+
 DeviceView ViewOf(const reader::Process& now, const reader::Process* before, size_t device_index,
                   const DeviceOrders& orders, const std::string& filter, const StackLines& lines) {
     DeviceView view;
     if (device_index >= now.devices.size()) return view;
     const reader::Device& device = now.devices[device_index];
     const reader::Device* const earlier = Find(before, device.id);
-    view.name = Printable(device.name);
+    view.name = NameOf(device);
     view.id = device.id;
     view.frames = device.frames;
     view.heaps = HeapsOf(device);

@@ -134,7 +134,7 @@ struct StackRow {
 };
 
 struct DeviceView {
-    std::string name;
+    std::string name;  // with what became of it, if it does not live
     uint64_t id = 0;
     uint64_t frames = 0;
     bool has_detail = false;  // the level is full or events
@@ -151,6 +151,10 @@ struct DeviceView {
     std::vector<StackRow> stacks;
     std::vector<size_t> by_block;  // allocations in order of block and offset
 };
+
+// The device that is shown first: one that lives, else the one that was destroyed last. 0 if there
+// is none.
+size_t DefaultDevice(const reader::Process& process);
 
 struct DeviceOrders {
     Order calls, blocks, allocations, stacks;

@@ -107,7 +107,7 @@ class Viewer {
             return terminal_.Show(top::DrawList(rows, ui_, size, glyphs, extent_));
         }
         const reader::Process& process = watch_.process();
-        if (ui_.device >= process.devices.size()) ui_.device = 0;
+        if (ui_.device >= process.devices.size()) ui_.device = top::DefaultDevice(process);
         // Names of functions only where they are looked at.
         const bool resolve = ui_.pane == top::Pane::kStacks || ui_.opened;
         const top::StackLines lines = [&](uint32_t stack) { return watch_.Lines(stack, resolve); };

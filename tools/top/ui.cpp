@@ -50,7 +50,7 @@ void Enter(Ui& ui, const Extent& extent) {
     } else if (extent.selected_pid != 0) {
         ui.in_process = true;
         ui.pid = extent.selected_pid;
-        ui.device = 0;
+        ui.device = kNoDevice;
         ui.pane_row = {};
         ui.filter.clear();
     }

@@ -49,6 +49,9 @@ struct Extent {
     bool can_open = false;      // enter leads somewhere
 };
 
+// None was chosen yet: DefaultDevice() is.
+inline constexpr size_t kNoDevice = ~size_t{0};
+
 struct Ui {
     bool quit = false;
     bool help = false;
@@ -58,9 +61,9 @@ struct Ui {
     std::string filter_before;  // what escape brings back
 
     bool in_process = false;
-    bool can_leave = true;  // there is a list to go back to
-    uint64_t pid = 0;       // of the process that is shown
-    size_t device = 0;      // index
+    bool can_leave = true;      // there is a list to go back to
+    uint64_t pid = 0;           // of the process that is shown
+    size_t device = kNoDevice;  // index
     Pane pane = Pane::kTypes;
     bool opened = false;  // the selected row is shown by itself
 
