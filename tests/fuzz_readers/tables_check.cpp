@@ -26,21 +26,43 @@ using reader::Result;
 constexpr uint64_t kMostPauses = 1000;
 constexpr uint64_t kMostBytes = uint64_t{3} << 30;
 
-void Apply(const TablesInput& input, std::vector<std::byte>& bytes) {
-    bytes = TablesBase();
-    if (input.runs) {
-        static const auto self = static_cast<uint64_t>(getpid());
-        static const uint64_t start_time = ReadProcessStat(self)->start_time;
-        test::Put(bytes, offsetof(tessera_channel_header, pid), self);
-        test::Put(bytes, offsetof(tessera_channel_header, pid_start_time), start_time);
+// The base with an input's changes. Copying it anew for each input would take longer than reading
+// it: what the last input changed is put back.
+class ChangedBase {
+ public:
+    const std::vector<std::byte>& Apply(const TablesInput& input) {
+        Restore();
+        if (input.runs) {
+            static const auto self = static_cast<uint64_t>(getpid());
+            static const uint64_t start_time = ReadProcessStat(self)->start_time;
+            Store({.offset = offsetof(tessera_channel_header, pid), .value = self, .width = 8});
+            Store({.offset = offsetof(tessera_channel_header, pid_start_time),
+                   .value = start_time,
+                   .width = 8});
+        }
+        for (const Change& change : input.changes)
+            Store(change);
+        return bytes_;
     }
-    for (const Change& change : input.changes) {
-        if (change.width == 0)
-            bytes.resize(std::min<size_t>(bytes.size(), change.offset));
-        else if (change.offset + change.width <= bytes.size())
-            std::memcpy(bytes.data() + change.offset, &change.value, change.width);
+
+ private:
+    void Store(const Change& change) {
+        if (change.width == 0) bytes_.resize(std::min<size_t>(bytes_.size(), change.offset));
+        if (change.width == 0 || change.offset + change.width > bytes_.size()) return;
+        std::memcpy(bytes_.data() + change.offset, &change.value, change.width);
+        stored_.push_back(change);
     }
-}
+    void Restore() {
+        const std::vector<std::byte>& base = TablesBase();
+        if (bytes_.size() != base.size()) bytes_ = base;
+        for (const Change& change : stored_)
+            std::memcpy(bytes_.data() + change.offset, base.data() + change.offset, change.width);
+        stored_.clear();
+    }
+
+    std::vector<std::byte> bytes_;
+    std::vector<Change> stored_;
+};
 
 // Records of one kind that are in use, of the device `owner`, whether they hold still or not.
 // Requires: the segment was accepted.
@@ -161,8 +183,8 @@ bool HasFile(const TablesInput& input) {
 }  // namespace
 
 bool CheckTablesInput(const TablesInput& input) {
-    static std::vector<std::byte> bytes;
-    Apply(input, bytes);
+    static ChangedBase changed;
+    const std::vector<std::byte>& bytes = changed.Apply(input);
     const Result<Process> result = reader::ReadSegmentCopy(bytes, "segment", Depth::kDetail);
     CheckResult(result);
     if (result.ok()) CheckComplete(result.value, bytes);

@@ -29,9 +29,11 @@ class SegmentParser {
 
     const std::span<const std::byte> bytes_;
     const bool runs_;
-    // On the heap, as they are large.
-    std::unique_ptr<tessera_channel_header> header_ = std::make_unique<tessera_channel_header>();
-    std::unique_ptr<tessera_device_record> record_ = std::make_unique<tessera_device_record>();
+    // On the heap, as they are large. Nothing of them is read before it was copied.
+    std::unique_ptr<tessera_channel_header> header_ =
+        std::make_unique_for_overwrite<tessera_channel_header>();
+    std::unique_ptr<tessera_device_record> record_ =
+        std::make_unique_for_overwrite<tessera_device_record>();
     Process process_;
 };
 
