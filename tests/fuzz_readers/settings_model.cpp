@@ -71,8 +71,9 @@ bool Switch(const std::string& value, bool* field) {
 
 const std::vector<std::string>& Keys() {
     static const std::vector<std::string> keys = {
-        "mode", "channel",   "idle_bytes", "max_block_bytes", "page_align", "helper", "strict",
-        "zero", "log_level", "log_file",   "shards",          "idle_ms",    "recycle"};
+        "mode",    "channel", "idle_bytes", "max_block_bytes", "page_align", "helper",
+        "strict",  "zero",    "log_level",  "log_file",        "shards",     "idle_ms",
+        "recycle", "level",   "stacks",     "channel_bytes"};
     return keys;
 }
 
@@ -86,6 +87,18 @@ bool SetValue(Settings* settings, const std::string& key, const std::string& val
     if (key == "mode")
         return Choose<Mode>({{"pool", Mode::kPool}, {"off", Mode::kOff}}, value, &s.mode);
     if (key == "channel") return Switch(value, &s.channel);
+    if (key == "level")
+        return Choose<uint32_t>({{"totals", 0}, {"full", 1}, {"events", 2}}, value, &s.level);
+    if (key == "stacks") {
+        if (Choose<uint64_t>({{"off", 0}, {"all", 1}}, value, &s.stacks)) return true;
+        return IsNumber(value, 1'000'000'000, &s.stacks);
+    }
+    if (key == "channel_bytes") {
+        uint64_t size = 0;
+        if (!IsSize(value, &size) || size < 1 << 20 || size > 512 << 20) return false;
+        s.channel_bytes = size;
+        return true;
+    }
     if (key == "page_align") return Switch(value, &s.page_align);
     if (key == "strict") return Switch(value, &s.strict);
     if (key == "helper") return Switch(value, &s.helper);

@@ -37,6 +37,7 @@ std::string ManifestType(SettingKind kind) {
         case SettingKind::kSwitch:
             return "BOOL";
         case SettingKind::kBytes:
+        case SettingKind::kWord:
             return "STRING";
         case SettingKind::kNumber:
             return "INT";
