@@ -11,7 +11,8 @@
 namespace tessera {
 namespace {
 
-// Whether the cycle counter runs at one pace, whatever the processor's clock does ("invariant TSC").
+// Whether the cycle counter runs at one pace, whatever the processor's clock does ("invariant
+// TSC").
 bool CyclesAreEven() noexcept {
 #if defined(__x86_64__)
     constexpr unsigned kPowerLeaf = 0x80000007;

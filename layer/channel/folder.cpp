@@ -107,7 +107,8 @@ class Graveyard {
     std::array<DeadSegment, kKeptDeadSegments> kept_;
 };
 
-// A request that nobody will look at any more: its process is gone. Half-written ones count as well.
+// A request that nobody will look at any more: its process is gone. Half-written ones count as
+// well.
 void VisitRequest(int folder, std::string_view name) noexcept {
     const size_t end = name.find(kLevelSuffix);
     if (end == std::string_view::npos || name.size() >= kMaxSegmentNameBytes) return;

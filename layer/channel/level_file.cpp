@@ -40,8 +40,8 @@ bool ReadLevelFile(const char* path, const SegmentOwner& owner,
     // O_NONBLOCK: a fifo of this name must not make anybody wait.
     const int file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (file < 0) return false;
-    const bool whole = IsOwnRequest(file) && pread(file, request, sizeof(*request), 0) ==
-                                                 ssize_t{sizeof(*request)};
+    const bool whole = IsOwnRequest(file) &&
+                       pread(file, request, sizeof(*request), 0) == ssize_t{sizeof(*request)};
     close(file);
     return whole && request->magic == TESSERA_LEVEL_MAGIC && request->pid == owner.pid &&
            request->start_time == owner.start_time && request->level <= TESSERA_LEVEL_events &&

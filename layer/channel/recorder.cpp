@@ -19,26 +19,6 @@ constexpr uint64_t RingBytes(uint64_t events) noexcept {
     return sizeof(tessera_ring) + events * sizeof(tessera_event);
 }
 
-// One load where it is used; the library is never opened with so many others that this is refused.
-[[gnu::tls_model("initial-exec")]] thread_local uint16_t t_stack = 0;
-
-uint16_t TakeStack() noexcept {
-    const uint16_t stack = t_stack;
-    t_stack = 0;
-    return stack;
-}
-
-tessera_event MakeEvent(tessera_event_kind kind, uint64_t ticks, const AllocationFacts& facts,
-                        uint64_t value) noexcept {
-    tessera_event event{};
-    event.ticks = ticks;
-    event.kind = static_cast<uint8_t>(kind);
-    event.type = facts.type;
-    event.object = facts.object;
-    event.value = value;
-    return event;
-}
-
 // A word that any thread may be changing bits of.
 std::atomic_ref<uint64_t> FlagsOf(tessera_allocation_record& record) noexcept {
     return std::atomic_ref<uint64_t>(record.flags);
@@ -55,10 +35,6 @@ void EventLane::Open(void* extent, uint64_t bytes) noexcept {
     mask_ = capacity - 1;
     Store(ring->capacity, capacity);
     ring_.store(ring, std::memory_order_relaxed);
-}
-
-void Recorder::SetStack(uint16_t stack) noexcept {
-    t_stack = stack;
 }
 
 void Recorder::Open(tessera_device_record& record) noexcept {
@@ -90,62 +66,12 @@ void Recorder::SetLevel(tessera_level level) noexcept {
     level_.store(level, std::memory_order_relaxed);
 }
 
-void Recorder::WriteAllocation(tessera_allocation_record& record, const AllocationFacts& facts,
-                               uint64_t ticks, uint16_t thread, uint16_t stack) noexcept {
-    const SequencedWrite write(record.sequence);
-    Store(record.object, facts.object);
-    Store(record.size_bytes, facts.size_bytes);
-    Store(record.offset, facts.offset);
-    Store(record.ticks, ticks);
-    // Whole words, so that a reader finds the halves together.
-    auto* const words = reinterpret_cast<uint64_t*>(&record);
-    static_assert(offsetof(tessera_allocation_record, block) == 40 &&
-                  offsetof(tessera_allocation_record, type) == 56);
-    Store(words[5], std::bit_cast<uint64_t>(std::array{facts.block, facts.padding}));
-    Store(record.flags, facts.flags);
-    tessera_allocation_record last{};
-    last.type = facts.type;
-    last.thread = thread;
-    last.stack = stack;
-    Store(words[7], std::bit_cast<std::array<uint64_t, 8>>(last)[7]);
-}
-
 void Recorder::Existed(uint32_t slot, const AllocationFacts& facts) noexcept {
     tessera_allocation_record* const record = RecordOf(slot);
     if (record == nullptr) return CountUnrecorded(TESSERA_KIND_SLOTS);
-    if (facts.object != 0) return WriteAllocation(*record, facts, 0, 0, 0);
+    if (facts.object != 0) return WriteAllocation(*record, facts, 0, Allocator{});
     const SequencedWrite write(record->sequence);
     Store(record->object, 0);
-}
-
-void Recorder::Allocated(uint32_t slot, const AllocationFacts& facts, EventLane& lane) noexcept {
-    const uint64_t ticks = Ticks();
-    const uint16_t thread = CurrentThread();
-    const uint16_t stack = TakeStack();
-    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) {
-        WriteAllocation(*record, facts, ticks, thread, stack);
-    } else {
-        CountUnrecorded(TESSERA_KIND_SLOTS);
-    }
-    if (!records_events()) return;
-    tessera_event event = MakeEvent(TESSERA_EVENT_allocate, ticks, facts, facts.size_bytes);
-    event.thread = thread;
-    event.stack = stack;
-    if (!lane.is_open()) return WriteShared(event);
-    lane.Write(event);
-}
-
-void Recorder::Freed(uint32_t slot, const AllocationFacts& facts, EventLane& lane,
-                     bool told) noexcept {
-    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) {
-        const SequencedWrite write(record->sequence);
-        Store(record->object, 0);
-    }
-    if (told || !records_events()) return;
-    tessera_event event = MakeEvent(TESSERA_EVENT_free, Ticks(), facts, facts.size_bytes);
-    event.thread = CurrentThread();
-    if (!lane.is_open()) return WriteShared(event);
-    lane.Write(event);
 }
 
 void Recorder::FreedLater(const AllocationFacts& facts) noexcept {
@@ -208,21 +134,19 @@ void Recorder::BlockReleased(uint32_t number, const BlockFacts& facts, bool keep
 uint32_t Recorder::Passed(const AllocationFacts& facts) noexcept {
     if (!IsPublished()) return kNoRecord;
     const uint64_t ticks = Ticks();
-    const uint16_t thread = on() ? CurrentThread() : uint16_t{0};
-    const uint16_t stack = TakeStack();
+    const Allocator by = on() ? TakeAllocator() : Allocator{};
     uint32_t number = kNoRecord;
     {
         MutexLock lock(mutex_);
         number = passed_.Add(owner_);
-        if (number != kNoRecord)
-            WriteAllocation(passed_.At(number), facts, ticks, thread, stack);
+        if (number != kNoRecord) WriteAllocation(passed_.At(number), facts, ticks, by);
     }
     if (number == kNoRecord) CountUnrecorded(TESSERA_KIND_PASSED);
     if (!records_events()) return number;
     tessera_event event = MakeEvent(TESSERA_EVENT_pass_through, ticks, facts, facts.size_bytes);
     event.detail = static_cast<uint16_t>(facts.block);
-    event.thread = thread;
-    event.stack = stack;
+    event.thread = by.thread;
+    event.stack = by.stack;
     WriteShared(event);
     return number;
 }

@@ -3,8 +3,8 @@
 // What a device records at the levels `full` and `events`: a record for each allocation, block and
 // passed-through allocation, and rings of events.
 //
-// The one idea: the record of a slot has the slot's number, so that it is found without a search and
-// made without an allocation; and it is written under the lock that the slot's place is written
+// The one idea: the record of a slot has the slot's number, so that it is found without a search
+// and made without an allocation; and it is written under the lock that the slot's place is written
 // under anyway. At `totals` all of this is one load and a branch.
 //
 // Threads: Allocated(), Freed() and Moved() are called under the lock of the slot's shard; each
@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "layer/base/clock.h"
 #include "layer/base/light_mutex.h"
 #include "layer/base/mutex.h"
 #include "layer/channel/counters.h"
@@ -40,18 +41,20 @@ class EventLane {
         tessera_ring* const ring = ring_.load(std::memory_order_relaxed);
         if (ring == nullptr) return;
         tessera_event& place = events_[written_ & mask_];
-        Store(reinterpret_cast<uint64_t*>(&place)[0], event.ticks);
-        Store(reinterpret_cast<uint64_t*>(&place)[1], std::bit_cast<Words>(event).what);
-        Store(reinterpret_cast<uint64_t*>(&place)[2], event.object);
-        Store(reinterpret_cast<uint64_t*>(&place)[3], event.value);
+        auto* const words = reinterpret_cast<uint64_t*>(&place);
+        static_assert(offsetof(tessera_event, type) == 9 && offsetof(tessera_event, detail) == 10 &&
+                      offsetof(tessera_event, thread) == 12 &&
+                      offsetof(tessera_event, stack) == 14);
+        Store(words[0], event.ticks);
+        Store(words[1], event.kind | uint64_t{event.type} << 8 | uint64_t{event.detail} << 16 |
+                            uint64_t{event.thread} << 32 | uint64_t{event.stack} << 48);
+        Store(words[2], event.object);
+        Store(words[3], event.value);
         std::atomic_ref<uint64_t>(ring->written).store(++written_, std::memory_order_release);
     }
     bool is_open() const noexcept { return ring_.load(std::memory_order_relaxed) != nullptr; }
 
  private:
-    struct Words {
-        uint64_t ticks, what, object, value;
-    };
     std::atomic<tessera_ring*> ring_ = nullptr;
     tessera_event* events_ = nullptr;
     // What the segment says of itself is not believed.
@@ -77,6 +80,17 @@ struct BlockFacts {
     uint32_t type = 0;
     uint32_t flags = 0;
 };
+
+inline tessera_event MakeEvent(tessera_event_kind kind, uint64_t ticks,
+                               const AllocationFacts& facts, uint64_t value) noexcept {
+    tessera_event event{};
+    event.ticks = ticks;
+    event.kind = static_cast<uint8_t>(kind);
+    event.type = facts.type;
+    event.object = facts.object;
+    event.value = value;
+    return event;
+}
 
 // The `detail` of an event for a time that was measured.
 inline uint16_t MeasuredNs(uint64_t ns) noexcept {
@@ -160,8 +174,9 @@ class Recorder {
     // `lane`: of its shard. Requires: its shard's lock.
     void Allocated(uint32_t slot, const AllocationFacts& facts, EventLane& lane) noexcept;
     void Existed(uint32_t slot, const AllocationFacts& facts) noexcept;
-    // `told`: the event was written when the application freed it, see FreedLater().
-    void Freed(uint32_t slot, const AllocationFacts& facts, EventLane& lane, bool told) noexcept;
+    void Freed(uint32_t slot) noexcept;
+    // The event of it, if records_events() and it was not told by FreedLater().
+    void NoteFree(const AllocationFacts& facts, EventLane& lane) noexcept;
     // The application freed a slot whose record stays until its shard's thread comes round to it.
     // Threads: any.
     void FreedLater(const AllocationFacts& facts) noexcept;
@@ -191,9 +206,6 @@ class Recorder {
         if (record_ != nullptr) AddShared(record_->unrecorded[kind], 1);
     }
 
-    // The call stack that the next allocation of this thread is to carry; see call_stacks.h.
-    static void SetStack(uint16_t stack) noexcept;
-
  private:
     static constexpr uint32_t kFirstBits = 6;
     static constexpr uint32_t kChunks = 22;
@@ -212,7 +224,7 @@ class Recorder {
         return chunk != nullptr ? chunk + (biased - (1u << top)) : nullptr;
     }
     void WriteAllocation(tessera_allocation_record& record, const AllocationFacts& facts,
-                         uint64_t ticks, uint16_t thread, uint16_t stack) noexcept;
+                         uint64_t ticks, Allocator by) noexcept;
     void WriteShared(const tessera_event& event) noexcept;
     bool OpenExtent(EventLane& lane, uint64_t bytes) noexcept;
     bool IsPublished() const noexcept { return owner_ != 0; }
@@ -228,6 +240,65 @@ class Recorder {
     NumberedTable<tessera_allocation_record, TESSERA_KIND_PASSED> passed_ ABSL_GUARDED_BY(mutex_);
     SharedLane shared_[kSharedLanes];
 };
+
+// ---- what each allocation and each free pays at the levels above the totals: inlined into the
+// shard's two functions for it ----
+
+[[gnu::always_inline]] inline void Recorder::WriteAllocation(tessera_allocation_record& record,
+                                                             const AllocationFacts& facts,
+                                                             uint64_t ticks,
+                                                             Allocator by) noexcept {
+    const SequencedWrite write(record.sequence);
+    Store(record.object, facts.object);
+    Store(record.size_bytes, facts.size_bytes);
+    Store(record.offset, facts.offset);
+    Store(record.ticks, ticks);
+    // Whole words, so that a reader finds their parts together.
+    static_assert(std::endian::native == std::endian::little);
+    static_assert(offsetof(tessera_allocation_record, block) == 40 &&
+                  offsetof(tessera_allocation_record, padding) == 44 &&
+                  offsetof(tessera_allocation_record, type) == 56 &&
+                  offsetof(tessera_allocation_record, thread) == 60 &&
+                  offsetof(tessera_allocation_record, stack) == 62);
+    auto* const words = reinterpret_cast<uint64_t*>(&record);
+    Store(words[5], facts.block | uint64_t{facts.padding} << 32);
+    Store(record.flags, facts.flags);
+    Store(words[7], facts.type | uint64_t{by.thread} << 32 | uint64_t{by.stack} << 48);
+}
+
+[[gnu::always_inline]] inline void Recorder::Allocated(uint32_t slot, const AllocationFacts& facts,
+                                                       EventLane& lane) noexcept {
+    const uint64_t ticks = Ticks();
+    const Allocator by = TakeAllocator();
+    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) [[likely]] {
+        WriteAllocation(*record, facts, ticks, by);
+    } else {
+        CountUnrecorded(TESSERA_KIND_SLOTS);
+    }
+    if (!records_events()) return;
+    tessera_event event = MakeEvent(TESSERA_EVENT_allocate, ticks, facts, facts.size_bytes);
+    event.thread = by.thread;
+    event.stack = by.stack;
+    if (!lane.is_open()) [[unlikely]]
+        return WriteShared(event);
+    lane.Write(event);
+}
+
+[[gnu::always_inline]] inline void Recorder::Freed(uint32_t slot) noexcept {
+    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) [[likely]] {
+        const SequencedWrite write(record->sequence);
+        Store(record->object, 0);
+    }
+}
+
+[[gnu::always_inline]] inline void Recorder::NoteFree(const AllocationFacts& facts,
+                                                      EventLane& lane) noexcept {
+    tessera_event event = MakeEvent(TESSERA_EVENT_free, Ticks(), facts, facts.size_bytes);
+    event.thread = CurrentThread();
+    if (!lane.is_open()) [[unlikely]]
+        return WriteShared(event);
+    lane.Write(event);
+}
 
 }  // namespace tessera::channel
 

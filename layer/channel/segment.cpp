@@ -52,9 +52,8 @@ bool IsSound(int file, const SegmentOwner& owner) noexcept {
            header.header_bytes == sizeof(tessera_channel_header) &&
            header.record_bytes == sizeof(tessera_device_record) &&
            header.max_bytes <= TESSERA_CHANNEL_LIMIT_BYTES &&
-           header.segment_bytes <= header.max_bytes &&
-           header.segment_bytes >= sizeof(header) && header.segment_bytes % kPageBytes == 0 &&
-           header.extent_count <= TESSERA_MAX_EXTENTS &&
+           header.segment_bytes <= header.max_bytes && header.segment_bytes >= sizeof(header) &&
+           header.segment_bytes % kPageBytes == 0 && header.extent_count <= TESSERA_MAX_EXTENTS &&
            static_cast<uint64_t>(status.st_size) >= header.segment_bytes &&
            static_cast<uint64_t>(status.st_blocks) * kBlockBytes >= header.segment_bytes &&
            header.pid == owner.pid && header.pid_start_time == owner.start_time;
@@ -173,10 +172,9 @@ int Segment::OpenFile(int folder, const char* name, bool& is_new) noexcept {
         const uint64_t wanted = SegmentBytes(kFirstRecords);
         if (wanted <= max_bytes_ && ReserveFile(file, bytes_, wanted) == 0) {
             for (capacity_ = 0; capacity_ < kFirstRecords; ++capacity_)
-                extents_[extent_count_++] = {SegmentBytes(capacity_),
-                                             ExtentBytes(sizeof(tessera_device_record)),
-                                             TESSERA_KIND_DEVICE, static_cast<uint32_t>(capacity_),
-                                             0};
+                extents_[extent_count_++] = {
+                    SegmentBytes(capacity_), ExtentBytes(sizeof(tessera_device_record)),
+                    TESSERA_KIND_DEVICE, static_cast<uint32_t>(capacity_), 0};
             bytes_ = wanted;
         }
         return file;

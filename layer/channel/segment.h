@@ -6,8 +6,9 @@
 //
 // The one idea: no page is touched that the file system has not promised. The address range for the
 // largest segment is taken at once, so that records never move; pages behind it are reserved first
-// and used then, an extent at a time: records of one kind that belong together. No descriptor is kept: an application that closes those which it does not know, or
-// passes them on, finds none of ours.
+// and used then, an extent at a time: records of one kind that belong together. No descriptor is
+// kept: an application that closes those which it does not know, or passes them on, finds none of
+// ours.
 #pragma once
 
 #include <sys/types.h>

@@ -17,7 +17,7 @@
 namespace tessera::channel {
 
 namespace threads_internal {
-thread_local constinit uint64_t mark = 0;
+thread_local constinit Local local = {};
 }  // namespace threads_internal
 
 namespace {
@@ -74,11 +74,11 @@ uint32_t FindOrAdd(const tessera_thread_record& self) noexcept
 
 }  // namespace
 
-uint16_t threads_internal::Register() noexcept {
+uint16_t threads_internal::Register(Local& own) noexcept {
     const tessera_thread_record self = DescribeSelf();
     const MutexLock lock(g_mutex);
     const uint32_t number = FindOrAdd(self);
-    mark = uint64_t{g_state.generation} << 16 | number;
+    own.mark = uint64_t{g_state.generation} << 16 | number;
     return static_cast<uint16_t>(number);
 }
 

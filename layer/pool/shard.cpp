@@ -101,9 +101,10 @@ channel::AllocationFacts Shard::FactsOf(const Slot& slot, uint64_t name) noexcep
     facts.block = slot.block->memory.record;
     facts.padding = slot.slack_bytes;
     facts.type = static_cast<uint8_t>(slot.TypeIndex());
-    if (key.solo) facts.flags |= TESSERA_ALLOCATION_SOLO;
-    if (key.large) facts.flags |= TESSERA_ALLOCATION_LARGE;
-    if (key.kind == Kind::kLinear) facts.flags |= TESSERA_ALLOCATION_LINEAR;
+    static_assert(TESSERA_ALLOCATION_SOLO == 4 && TESSERA_ALLOCATION_LARGE == 8 &&
+                  TESSERA_ALLOCATION_LINEAR == 16);
+    facts.flags = uint32_t{key.solo} << 2 | uint32_t{key.large} << 3 |
+                  static_cast<uint32_t>(key.kind == Kind::kLinear) << 4;
     return facts;
 }
 
@@ -113,7 +114,16 @@ void Shard::RecordAllocation(const Slot& slot, SlotId id, uint64_t name) noexcep
 
 // The name was retired, but nobody else has had the slot's number since.
 void Shard::RecordFree(const Slot& slot, SlotId id, bool told) noexcept {
-    table_.recorder().Freed(id, FactsOf(slot, SlotTable::LastNameOf(slot, id)), lane_, told);
+    table_.recorder().Freed(id);
+    if (table_.recorder().records_events() && !told) NoteFree(slot, id);
+}
+
+[[gnu::noinline]] void Shard::NoteFree(const Slot& slot, SlotId id) noexcept {
+    channel::AllocationFacts facts;
+    facts.object = SlotTable::LastNameOf(slot, id);
+    facts.size_bytes = slot.RequestedBytes();
+    facts.type = static_cast<uint8_t>(slot.TypeIndex());
+    table_.recorder().NoteFree(facts, lane_);
 }
 
 bool Shard::ReserveBlock(const ArenaKey& key) noexcept {

@@ -128,6 +128,7 @@ class alignas(128) Shard {
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     void RecordFree(const Slot& slot, SlotId id, bool told) noexcept
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    void NoteFree(const Slot& slot, SlotId id) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     // What there is to tell of a live slot. Requires: the caller keeps its place from changing.
     static channel::AllocationFacts FactsOf(const Slot& slot, uint64_t name) noexcept;
     void OpenLane() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -159,7 +159,8 @@ class SlotTable {
     // The number of slots that were ever handed out.
     uint32_t SlotCount() const noexcept { return slot_count_.load(std::memory_order_acquire); }
 
-    // The number of a slot; kNoSlot if it is none of this table's. Takes as long as there are chunks.
+    // The number of a slot; kNoSlot if it is none of this table's. Takes as long as there are
+    // chunks.
     SlotId IdOf(const Slot& slot) const noexcept;
 
     // The name under which a slot is live now; 0 if it is not.

@@ -328,10 +328,9 @@ tessera_shard_counters* Device::AddCounters(uint32_t) noexcept {
 }
 
 void Device::RecordFailure(VkResult result, uint32_t type_index) noexcept {
-    slots.recorder().Note(TESSERA_EVENT_failure, 0,
-                          static_cast<uint64_t>(static_cast<int64_t>(result)),
-                          static_cast<uint8_t>(std::min<uint32_t>(type_index, 255)),
-                          TESSERA_CALL_vkAllocateMemory);
+    slots.recorder().Note(
+        TESSERA_EVENT_failure, 0, static_cast<uint64_t>(static_cast<int64_t>(result)),
+        static_cast<uint8_t>(std::min<uint32_t>(type_index, 255)), TESSERA_CALL_vkAllocateMemory);
 }
 
 bool Device::WantService() noexcept {
@@ -500,12 +499,11 @@ pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey&
     memory->handle = HandleValue(block);
     memory->size_bytes = size_bytes;
     memory->host = nullptr;
-    memory->record = slots.recorder().BlockMade(
-        {.object = memory->handle,
-         .bytes = size_bytes,
-         .made_ns = NowNs() - start_ns,
-         .type = type_index,
-         .flags = BlockFlags(key)});
+    memory->record = slots.recorder().BlockMade({.object = memory->handle,
+                                                 .bytes = size_bytes,
+                                                 .made_ns = NowNs() - start_ns,
+                                                 .type = type_index,
+                                                 .flags = BlockFlags(key)});
     // A block for one large slot waits for the application to map it, which may never happen;
     // unless it is to be cleared for the next one.
     const bool maps = !key.solo || instance->settings.zero == Zero::kReuse;

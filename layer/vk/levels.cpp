@@ -116,7 +116,7 @@ void TakeCallStack(Device& device) noexcept {
     if (interval > 1 && stack_turn.fetch_add(1, std::memory_order_relaxed) % interval != 0) return;
     const uint16_t stack = channel::CaptureCallStack();
     if (stack == 0) device.slots.recorder().CountUnrecorded(TESSERA_KIND_STACKS);
-    channel::Recorder::SetStack(stack);
+    channel::SetStack(stack);
 }
 
 namespace {

@@ -2,8 +2,8 @@
 //
 // See process.h. Live devices also form a list, for what concerns all of them (the budget).
 
-#include "layer/vk/levels.h"
 #include "layer/vk/process.h"
+#include "layer/vk/levels.h"
 
 #include <new>
 #include <utility>

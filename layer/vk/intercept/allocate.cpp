@@ -63,8 +63,10 @@ tessera_reason ReasonOf(pool::PlaceStatus status) noexcept {
 }
 
 // Tries to serve `info` from a pool. Returns `none` and sets `*memory`, or why it could not be.
-inline tessera_reason AllocateSlot(Device& device, const VkMemoryAllocateInfo& info,
-                                   const pool::ArenaKey& key, VkDeviceMemory* memory) noexcept {
+[[gnu::always_inline]] inline tessera_reason AllocateSlot(Device& device,
+                                                          const VkMemoryAllocateInfo& info,
+                                                          const pool::ArenaKey& key,
+                                                          VkDeviceMemory* memory) noexcept {
     if (!device.EnsureProbed()) [[unlikely]]
         return TESSERA_REASON_no_block;
     const PlacementRule rule =
@@ -341,7 +343,8 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
 }
 
 // Returns: as pool::TypePool::Free.
-inline uint64_t FreeSlot(Device& device, Slot& slot, uint64_t name) noexcept {
+[[gnu::always_inline]] inline uint64_t FreeSlot(Device& device, Slot& slot,
+                                                uint64_t name) noexcept {
     SlotTable::Retire(slot);
     // In a forked child the range stays the parent's, and so do the locks.
     if (!device.InOwnProcess()) [[unlikely]]

@@ -15,9 +15,9 @@
 #include "layer/base/checked.h"
 #include "layer/vk/call_scope.h"
 #include "layer/vk/intercept/hooks.h"
+#include "layer/vk/levels.h"
 #include "layer/vk/misuse.h"
 #include "layer/vk/process.h"
-#include "layer/vk/levels.h"
 #include "layer/vk/scratch.h"
 #include "layer/vk/translate.h"
 
