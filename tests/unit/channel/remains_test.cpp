@@ -66,13 +66,20 @@ TEST_F(ChannelRemains, ASegmentThatIsNotAsWeLeaveItIsReplaced) {
         uint64_t value;
     } const damages[] = {
         {"magic", offsetof(tessera_channel_header, magic), 1},
-        {"version and header size", offsetof(tessera_channel_header, abi_version), 3},
+        {"version and header size", offsetof(tessera_channel_header, abi_version),
+         TESSERA_CHANNEL_ABI_VERSION},
         {"record size", offsetof(tessera_channel_header, record_bytes), 8},
         {"segment size", offsetof(tessera_channel_header, segment_bytes), 1 << 20},
         {"huge segment", offsetof(tessera_channel_header, segment_bytes), ~uint64_t{0}},
         {"small cap", offsetof(tessera_channel_header, max_bytes), 4096},
         {"huge cap", offsetof(tessera_channel_header, max_bytes), ~uint64_t{0}},
-        {"huge capacity", offsetof(tessera_channel_header, device_capacity), ~uint64_t{0} / 8},
+        {"too many extents", offsetof(tessera_channel_header, extent_count), ~uint64_t{0} / 8},
+        {"an extent too few", offsetof(tessera_channel_header, extent_count), 2},
+        {"an extent elsewhere", offsetof(tessera_channel_header, extents), 40960},
+        {"a large extent", offsetof(tessera_channel_header, extents) + 8, uint64_t{1} << 40},
+        {"an extent of another kind", offsetof(tessera_channel_header, extents) + 16, 77},
+        {"the same device twice", offsetof(tessera_channel_header, extents) + 16,
+         TESSERA_KIND_DEVICE | uint64_t{1} << 32},
         {"pid", offsetof(tessera_channel_header, pid), 1},
         {"start time", offsetof(tessera_channel_header, pid_start_time), 1},
     };

@@ -161,8 +161,8 @@ TEST_F(ChannelShortage, WithoutAddressSpaceThereIsNoSegment) {
 }
 
 TEST_F(ChannelShortage, TheSegmentStaysBelowItsCap) {
-    constexpr uint64_t kRoom =
-        (channel::kMaxSegmentBytes - channel::SegmentBytes(0)) / sizeof(tessera_device_record);
+    constexpr uint64_t kRoom = (channel::kMaxSegmentBytes - channel::SegmentBytes(0)) /
+                               channel::ExtentBytes(sizeof(tessera_device_record));
     constexpr uint64_t kDevices = kRoom + 5;
     InstanceCreated(true);
     const auto records = MakeDevices(kDevices);
