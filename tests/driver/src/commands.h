@@ -77,6 +77,7 @@ constexpr Gate Ext(const char* name) {
     X(QueueWaitIdle, kDevice, Core(1, 0))                                            \
     X(QueueSubmit, kDevice, Core(1, 0))                                              \
     X(QueueBindSparse, kDevice, Core(1, 0))                                          \
+    X(QueuePresentKHR, kDevice, Ext("VK_KHR_swapchain"))                             \
     X(AllocateMemory, kDevice, Core(1, 0))                                           \
     X(FreeMemory, kDevice, Core(1, 0))                                               \
     X(MapMemory, kDevice, Core(1, 0))                                                \
