@@ -31,7 +31,7 @@ reader::Process Read(const SegmentBuilder& builder, uint64_t copied_ns) {
 }
 
 std::vector<std::string> NoNames(uint32_t stack) {
-    return {"stack " + std::to_string(stack), "main"};
+    return {"stack " + std::to_string(stack) + " at src/scene.cpp:41", "main in made_up+0x1234"};
 }
 
 // The live device of SampleSegment().
@@ -273,7 +273,7 @@ TEST_F(TopTest, AProcessAt80x24ShowsHeapsRatesAndTheChosenTable) {
     EXPECT_TRUE(Contains(blocks, "[blocks]")) << blocks;
     EXPECT_TRUE(Contains(blocks, "1.0 MiB")) << blocks;
     ui.pane = Pane::kStacks;
-    EXPECT_TRUE(Contains(draw(), "stack 0")) << draw();
+    EXPECT_TRUE(Contains(draw(), "stack 0 < main")) << draw();
     EXPECT_TRUE(extent.can_open);
     ui.row() = 1;  // the first one has no call stack
     ui.opened = true;

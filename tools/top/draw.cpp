@@ -110,14 +110,16 @@ Screen DrawList(const std::vector<ProcessRow>& rows, const Ui& ui, Size size, co
                {"ALLOC/S"},
                {"FRAME/S"},
                {"NAME", false}});
-    for (const ProcessRow& row : rows)
+    const size_t first = FirstShown(selected, rows.size(), page);
+    for (size_t i = first; i < rows.size() && i < first + page; ++i) {
+        const ProcessRow& row = rows[i];
         grid.AddRow({std::to_string(row.pid), reader::Name(row.state), reader::LevelName(row.level),
                      FormatCount(row.app_live), FormatBytes(row.app_bytes),
                      FormatCount(row.driver_live), FormatBytes(row.driver_bytes),
                      RateText(row.rates.known, row.rates.allocations),
                      RateText(row.rates.known, row.rates.frames), row.name});
-    for (Line& line :
-         grid.Draw(FirstShown(selected, rows.size(), page), page, selected, size.columns, glyphs))
+    }
+    for (Line& line : grid.Draw(selected - first, size.columns, glyphs))
         screen.push_back(std::move(line));
     return Finish(std::move(screen), Footer(ui, size.columns, glyphs), size, glyphs);
 }

@@ -3,6 +3,8 @@
 // See draw.h: one device of one process. Heaps and rates stand above; below them is the table that
 // was chosen, and as many of the others as there is room for.
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "tools/text.h"
 #include "tools/top/draw.h"
@@ -83,7 +85,14 @@ Screen Head(const reader::Process& process, const DeviceView& view, const Ui& ui
     return screen;
 }
 
-Grid TypesGrid(const DeviceView& view) {
+// Only the rows that are shown are made: there may be a hundred thousand.
+template <typename Row>
+std::span<const Row> Part(const std::vector<Row>& rows, size_t first, size_t count) {
+    const size_t start = std::min(first, rows.size());
+    return std::span(rows).subspan(start, std::min(count, rows.size() - start));
+}
+
+Grid TypesGrid(const DeviceView& view, size_t first, size_t count) {
     Grid grid({{"TYPE"},
                {"HEAP"},
                {"APP"},
@@ -94,7 +103,7 @@ Grid TypesGrid(const DeviceView& view) {
                {"BLOCKS"},
                {"FREE"},
                {"FLAGS", false}});
-    for (const TypeRow& row : view.types)
+    for (const TypeRow& row : Part(view.types, first, count))
         grid.AddRow({std::to_string(row.index), std::to_string(row.heap), FormatCount(row.app.live),
                      FormatBytes(row.app.live_bytes), FormatBytes(row.app.peak_bytes),
                      FormatCount(row.driver.live), FormatBytes(row.driver.live_bytes),
@@ -103,9 +112,9 @@ Grid TypesGrid(const DeviceView& view) {
     return grid;
 }
 
-Grid CallsGrid(const DeviceView& view) {
+Grid CallsGrid(const DeviceView& view, size_t first, size_t count) {
     Grid grid({{"CALLS/S"}, {"COUNT"}, {"P50"}, {"P99"}, {"MAX"}, {"BY", false}, {"CALL", false}});
-    for (const CallRow& row : view.calls)
+    for (const CallRow& row : Part(view.calls, first, count))
         grid.AddRow({RateText(row.has_rate, row.per_second), FormatCount(row.count),
                      row.timed ? FormatDuration(row.p50_ns) : "-",
                      row.timed ? FormatDuration(row.p99_ns) : "-", FormatDuration(row.max_ns),
@@ -113,30 +122,53 @@ Grid CallsGrid(const DeviceView& view) {
     return grid;
 }
 
-Grid BlocksGrid(const DeviceView& view) {
+Grid BlocksGrid(const DeviceView& view, size_t first, size_t count) {
     Grid grid(
         {{"BLOCK"}, {"TYPE"}, {"SIZE"}, {"USED"}, {"ALLOCS"}, {"KIND", false}, {"FULL", false}});
-    for (const BlockRow& row : view.blocks)
+    for (const BlockRow& row : Part(view.blocks, first, count))
         grid.AddRow({std::to_string(row.index), std::to_string(row.type), FormatBytes(row.bytes),
                      command::FormatShare(row.used_bytes, row.bytes), FormatCount(row.allocations),
                      row.kind, ""});
     return grid;
 }
 
-Grid AllocationsGrid(const DeviceView& view) {
+Grid AllocationsGrid(const DeviceView& view, size_t first, size_t count) {
     Grid grid({{"SIZE"}, {"TYPE"}, {"AGE"}, {"PLACE", false}, {"WHAT", false}});
-    for (const AllocationRow& row : view.allocations)
+    for (const AllocationRow& row : Part(view.allocations, first, count))
         grid.AddRow({FormatBytes(row.size_bytes), std::to_string(row.type), AgeText(row.age_ns),
                      row.place, row.what});
     return grid;
 }
 
-Grid StacksGrid(const DeviceView& view) {
+Grid StacksGrid(const DeviceView& view, size_t first, size_t count) {
     Grid grid({{"BYTES"}, {"SHARE"}, {"ALLOCS"}, {"ALLOCATED BY", false}});
-    for (const StackRow& row : view.stacks)
+    for (const StackRow& row : Part(view.stacks, first, count))
         grid.AddRow({FormatBytes(row.bytes), command::FormatShare(row.bytes, view.app.live_bytes),
                      FormatCount(row.allocations), row.place});
     return grid;
+}
+
+Grid GridOf(const DeviceView& view, Pane pane, size_t first, size_t count) {
+    switch (pane) {
+        case Pane::kTypes:
+            return TypesGrid(view, first, count);
+        case Pane::kCalls:
+            return CallsGrid(view, first, count);
+        case Pane::kBlocks:
+            return BlocksGrid(view, first, count);
+        case Pane::kAllocations:
+            return AllocationsGrid(view, first, count);
+        case Pane::kStacks:
+            break;
+    }
+    return StacksGrid(view, first, count);
+}
+
+size_t RowsOf(const DeviceView& view, Pane pane) {
+    const std::array<size_t, kPanes> rows = {view.types.size(), view.calls.size(),
+                                             view.blocks.size(), view.allocations.size(),
+                                             view.stacks.size()};
+    return rows[static_cast<size_t>(pane)];
 }
 
 std::string DensityText(const std::vector<double>& density, const Glyphs& glyphs) {
@@ -162,26 +194,23 @@ std::string WhyEmpty(const reader::Process& process, const DeviceView& view, Pan
 
 Shown Table(const reader::Process& process, const DeviceView& view, const Ui& ui, Pane pane,
             size_t height, size_t width, const Glyphs& glyphs) {
-    Grid grid = pane == Pane::kTypes         ? TypesGrid(view)
-                : pane == Pane::kCalls       ? CallsGrid(view)
-                : pane == Pane::kBlocks      ? BlocksGrid(view)
-                : pane == Pane::kAllocations ? AllocationsGrid(view)
-                                             : StacksGrid(view);
-    const size_t rows = grid.rows();
+    const size_t rows = RowsOf(view, pane);
     if (rows == 0) return {.rows = 0, .screen = {{{"  " + WhyEmpty(process, view, pane)}}}};
     const size_t page = height > 1 ? height - 1 : 1;
     const bool is_chosen = pane == ui.pane;
     const size_t selected = std::min(ui.pane_row[static_cast<size_t>(pane)], rows - 1);
     const size_t first = FirstShown(selected, rows, page);
+    Grid grid = GridOf(view, pane, first, page);
     if (pane == Pane::kBlocks) {
         const size_t before = grid.WidthBeforeLast();
         const size_t cells = std::min<size_t>(width - std::min(width, before), 128);
         const reader::Detail& detail = process.devices[ui.device].detail;
-        for (size_t i = first; i < rows && i < first + page; ++i)
-            grid.SetLast(i, DensityText(Density(detail, view, view.blocks[i], cells), glyphs));
+        for (size_t i = 0; i < grid.rows(); ++i)
+            grid.SetLast(i,
+                         DensityText(Density(detail, view, view.blocks[first + i], cells), glyphs));
     }
     return {.rows = rows,
-            .screen = grid.Draw(first, page, is_chosen ? selected : rows, width, glyphs)};
+            .screen = grid.Draw(is_chosen ? selected - first : grid.rows(), width, glyphs)};
 }
 
 Line Tabs(const Ui& ui) {

@@ -130,7 +130,7 @@ struct StackRow {
     uint32_t stack = 0;  // index into Process::stacks; reader::kNone: those without a call stack
     uint64_t bytes = 0;
     uint64_t allocations = 0;
-    std::string place;  // its innermost line outside of the layer
+    std::string place;  // its innermost functions outside of the layer, "callee < caller"
 };
 
 struct DeviceView {

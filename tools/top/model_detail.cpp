@@ -129,6 +129,17 @@ void AddAllocations(DeviceView& view, const reader::Process& process, const read
     });
 }
 
+// "Allocate < CreateBuffer < LoadMesh": who called whom, without where that stands in files.
+std::string Callers(const std::vector<std::string>& lines) {
+    constexpr size_t kMost = 6;
+    std::string text;
+    for (size_t i = 0; i < lines.size() && i < kMost; ++i) {
+        const size_t end = std::min(lines[i].find(" at "), lines[i].find(" in "));
+        text += (i == 0 ? "" : " < ") + lines[i].substr(0, end);
+    }
+    return text;
+}
+
 void AddStacks(DeviceView& view, const reader::Detail& detail, const Order& order,
                const std::string& filter, const StackLines& lines) {
     std::map<uint32_t, StackRow> by_stack;
@@ -139,7 +150,7 @@ void AddStacks(DeviceView& view, const reader::Detail& detail, const Order& orde
         ++row.allocations;
     }
     for (auto& [stack, row] : by_stack) {
-        row.place = stack == kNone ? "no call stack was taken" : lines(stack).front();
+        row.place = stack == kNone ? "no call stack was taken" : Callers(lines(stack));
         if (Matches(row.place, filter)) view.stacks.push_back(std::move(row));
     }
     std::ranges::stable_sort(view.stacks, [&](const StackRow& a, const StackRow& b) {

@@ -135,10 +135,9 @@ size_t Grid::WidthBeforeLast() const {
     return sum;
 }
 
-Screen Grid::Draw(size_t first, size_t count, size_t selected, size_t width,
-                  const Glyphs& glyphs) const {
+Screen Grid::Draw(size_t selected, size_t width, const Glyphs& glyphs) const {
     const std::vector<size_t> widths = Widths();
-    const auto line_of = [&](const auto& cell_of, const char* margin, Style style) {
+    const auto line_of = [&](const auto& cell_of, const char* margin, Style style, Style last) {
         std::string text = margin;
         for (size_t i = 0; i + 1 < columns_.size(); ++i) {
             text += columns_[i].right ? FitRight(cell_of(i), widths[i], glyphs)
@@ -146,17 +145,18 @@ Screen Grid::Draw(size_t first, size_t count, size_t selected, size_t width,
             text += "  ";
         }
         // The last column has what is left, however wide it is.
-        text += cell_of(columns_.size() - 1);
-        return Line{{Fit(text, width, glyphs), style}};
+        const size_t left = width - std::min(width, WidthOf(text));
+        return Line{{text, style}, {Fit(cell_of(columns_.size() - 1), left, glyphs), last}};
     };
     Screen screen;
     screen.push_back(line_of([&](size_t i) -> const std::string& { return columns_[i].title; },
-                             "  ", Style::kTitle));
-    for (size_t row = first; row < rows_.size() && row < first + count; ++row) {
+                             "  ", Style::kTitle, Style::kTitle));
+    for (size_t row = 0; row < rows_.size(); ++row) {
         const bool is_selected = row == selected;
+        const Style style = is_selected ? Style::kSelected : Style::kPlain;
         screen.push_back(line_of([&](size_t i) -> const std::string& { return rows_[row][i]; },
-                                 is_selected ? "> " : "  ",
-                                 is_selected ? Style::kSelected : Style::kPlain));
+                                 is_selected ? "> " : "  ", style,
+                                 last_ == Style::kPlain ? style : last_));
     }
     return screen;
 }

@@ -74,23 +74,25 @@ class Grid {
         std::string title;
         bool right = true;
     };
-    explicit Grid(std::vector<Column> columns) : columns_(std::move(columns)) {}
+    // `last`: the style of cells of the last column where they are bars, which look the same in a
+    // line that is selected; kPlain: they look as their line.
+    explicit Grid(std::vector<Column> columns, Style last = Style::kPlain)
+        : columns_(std::move(columns)), last_(last) {}
     void AddRow(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
     size_t rows() const { return rows_.size(); }
     // Columns before the last one, with the margin.
     size_t WidthBeforeLast() const;
     void SetLast(size_t row, std::string cell) { rows_[row].back() = std::move(cell); }
 
-    // The titles and rows [first, first + count) with two columns of margin; the row `selected` is
-    // marked. Columns are as wide as their widest cell of all rows, so that they do not jump while
-    // one scrolls.
-    Screen Draw(size_t first, size_t count, size_t selected, size_t width,
-                const Glyphs& glyphs) const;
+    // The titles and the rows with two columns of margin; the row `selected` is marked. Columns are
+    // as wide as their widest cell.
+    Screen Draw(size_t selected, size_t width, const Glyphs& glyphs) const;
 
  private:
     std::vector<size_t> Widths() const;
 
     std::vector<Column> columns_;
+    Style last_;
     std::vector<std::vector<std::string>> rows_;
 };
 

@@ -5,11 +5,13 @@
 // On a terminal a picture that follows keys; elsewhere lines. What is shown is in model.h, how it
 // looks in draw.h, what keys do in ui.h, and the terminal in curses_terminal.h; here they meet.
 // Threads: one.
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
@@ -79,6 +81,7 @@ class Viewer {
  private:
     void Look() {
         if (ui_.paused) return;
+        view_is_old_ = true;
         if (!ui_.in_process) {
             watch_.LookAtAll();
         } else if (const std::string error = watch_.LookAt(ui_.pid); !error.empty()) {
@@ -89,6 +92,11 @@ class Viewer {
 
     void Obey(const top::Key& key) {
         const bool was_in_process = ui_.in_process;
+        // Who only moves sees the same rows.
+        const bool moves = key.name == top::Key::kUp || key.name == top::Key::kDown ||
+                           key.name == top::Key::kPageUp || key.name == top::Key::kPageDown;
+        view_is_old_ = view_is_old_ || !moves;
+        list_pid_ = 0;  // the row counts that was chosen now
         top::Handle(ui_, key, extent_);
         if (ui_.in_process != was_in_process) {
             ui_.paused = false;
@@ -104,22 +112,32 @@ class Viewer {
         if (!ui_.in_process) {
             const auto rows = top::ListRows(watch_.processes(), watch_.processes_before(),
                                             ui_.list_order, ui_.filter);
-            return terminal_.Show(top::DrawList(rows, ui_, size, glyphs, extent_));
+            // The chosen process stays chosen when it comes to stand elsewhere.
+            const auto chosen = std::ranges::find(rows, list_pid_, &top::ProcessRow::pid);
+            if (chosen != rows.end()) ui_.list_row = static_cast<size_t>(chosen - rows.begin());
+            terminal_.Show(top::DrawList(rows, ui_, size, glyphs, extent_));
+            list_pid_ = extent_.selected_pid;
+            return;
         }
         const reader::Process& process = watch_.process();
         if (ui_.device >= process.devices.size()) ui_.device = top::DefaultDevice(process);
         // Names of functions only where they are looked at.
         const bool resolve = ui_.pane == top::Pane::kStacks || ui_.opened;
         const top::StackLines lines = [&](uint32_t stack) { return watch_.Lines(stack, resolve); };
-        const top::DeviceView view = top::ViewOf(process, watch_.process_before(), ui_.device,
-                                                 ui_.device_orders(), ui_.filter, lines);
-        terminal_.Show(top::DrawProcess(process, view, ui_, size, glyphs, lines, extent_));
+        if (std::exchange(view_is_old_, false)) {
+            view_ = top::ViewOf(process, watch_.process_before(), ui_.device, ui_.device_orders(),
+                                ui_.filter, lines);
+        }
+        terminal_.Show(top::DrawProcess(process, view_, ui_, size, glyphs, lines, extent_));
     }
 
     top::CursesTerminal& terminal_;
     top::Watch watch_;
     top::Ui ui_;
     top::Extent extent_;
+    uint64_t list_pid_ = 0;  // that was chosen in the list when it was drawn last
+    top::DeviceView view_;
+    bool view_is_old_ = true;
 };
 
 // Lines instead of a picture. `pid` 0: of all processes.
