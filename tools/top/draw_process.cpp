@@ -124,7 +124,8 @@ Grid CallsGrid(const DeviceView& view, size_t first, size_t count) {
 
 Grid BlocksGrid(const DeviceView& view, size_t first, size_t count) {
     Grid grid(
-        {{"BLOCK"}, {"TYPE"}, {"SIZE"}, {"USED"}, {"ALLOCS"}, {"KIND", false}, {"FULL", false}});
+        {{"BLOCK"}, {"TYPE"}, {"SIZE"}, {"USED"}, {"ALLOCS"}, {"KIND", false}, {"FULL", false}},
+        Style::kMine);
     for (const BlockRow& row : Part(view.blocks, first, count))
         grid.AddRow({std::to_string(row.index), std::to_string(row.type), FormatBytes(row.bytes),
                      command::FormatShare(row.used_bytes, row.bytes), FormatCount(row.allocations),
