@@ -65,6 +65,11 @@ TEST_F(LeaksWithLayer, WhatIsLeftAtTheEndFailsASuccessfulApplicationAndIsListed)
         bytes += group["bytes"].get<uint64_t>();
         EXPECT_FALSE(group["stack"].is_null());
         EXPECT_FALSE(group["oldest_after_start_ns"].is_null());
+        ASSERT_EQ(group["resources"].size(), 1u);
+        EXPECT_EQ(group["resources"][0]["kind"], "buffer");
+        EXPECT_EQ(group["resources"][0]["usage"],
+                  Json::parse(R"(["TRANSFER_SRC", "STORAGE_BUFFER"])"));
+        EXPECT_EQ(group["resources"][0]["size_bytes"], group["size_bytes"]);
     }
     EXPECT_EQ(leaks[0]["bytes"], bytes);
 }
