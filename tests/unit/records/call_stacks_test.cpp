@@ -30,6 +30,12 @@ __attribute__((noinline)) uint16_t Capture() {
     return number;
 }
 
+// A number that the compiler does not know: a loop that it unrolled would be several places.
+int Unknown(int number) {
+    const volatile int unknown = number;
+    return unknown;
+}
+
 std::vector<uint64_t> AddressesOf(uint16_t number) {
     const auto records = Records<tessera_stack_record>(TESSERA_KIND_STACKS, 0);
     if (number >= records.size() || records[number].depth > TESSERA_MAX_FRAMES) {
@@ -57,7 +63,7 @@ __attribute__((noinline)) uint16_t CaptureAndTell(uint64_t& returns_to) {
 
 TEST_F(CallStacks, OnePlaceHasOneNumberAndTwoHaveTwo) {
     std::vector<uint16_t> same;
-    for (int i = 0; i < 3; ++i)
+    for (int i = Unknown(3); i > 0; --i)
         same.push_back(Capture());
     EXPECT_NE(same[0], 0);
     EXPECT_THAT(same, Each(same[0]));
@@ -135,8 +141,8 @@ class Tree {
 
 TEST_F(CallStacks, BeyondTheLastOneThereIsNoNumberButKnownOnesAreFound) {
     std::vector<Tree> trees(2);
-    for (Tree& tree : trees)
-        tree.Visit(Tree::kHeight);
+    for (int i = Unknown(2); i > 0; --i)
+        trees[static_cast<size_t>(2 - i)].Visit(Tree::kHeight);
     const std::vector<uint16_t>& all = trees[0].numbers();
     constexpr size_t kFull = channel::kMaxStacks - 1;
     for (size_t i = 0; i < kFull; ++i)
@@ -149,8 +155,9 @@ TEST_F(CallStacks, BeyondTheLastOneThereIsNoNumberButKnownOnesAreFound) {
 TEST_F(CallStacks, NumbersStayWhenTheLayerComesBack) {
     std::set<uint16_t> numbers;
     std::vector<uint16_t> rounds[2];
-    for (std::vector<uint16_t>& round : rounds) {
-        for (int depth = 0; depth < 20; ++depth)
+    for (int i = Unknown(2); i > 0; --i) {
+        std::vector<uint16_t>& round = rounds[2 - i];
+        for (int depth = 0; depth < Unknown(20); ++depth)
             round.push_back(CaptureAt(depth));
         numbers.insert(round.begin(), round.end());
         Reload();
@@ -201,8 +208,8 @@ TEST_F(CallStacks, ThreadsAgreeOnTheNumberOfEachStack) {
             --waiting;
             while (waiting != 0)
                 std::this_thread::yield();
-            for (int round = 0; round < 20; ++round)
-                for (int depth = 0; depth < kDepths; ++depth)
+            for (int round = 0; round < Unknown(20); ++round)
+                for (int depth = 0; depth < Unknown(kDepths); ++depth)
                     numbers[static_cast<size_t>(i)].push_back(CaptureAt(depth));
         });
     }
