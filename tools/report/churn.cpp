@@ -100,14 +100,25 @@ void Churn::Count(const Call& call) {
     if (call.framed) CountCall(call.frees ? group.framed_free : group.framed_allocate, call);
 }
 
+uint64_t Churn::OwnTimedCalls(const ChurnGroup& group) {
+    return group.allocate.timed + group.allocate.driver + group.free.timed + group.free.driver;
+}
+
+uint64_t Churn::TimedCalls(const ChurnGroup& group) const {
+    const uint64_t own = OwnTimedCalls(group);
+    if (own > 0) return own;
+    const uint64_t all = all_allocate_.timed + all_free_.timed;
+    return all > 0 ? all : measured_.timed;
+}
+
 double Churn::CostNs(const ChurnGroup& group) const {
-    return group.allocate.CostNs(all_allocate_.MeanNs(0)) + group.free.CostNs(all_free_.MeanNs(0));
+    return group.allocate.CostNs(AllocateMeanNs()) + group.free.CostNs(FreeMeanNs());
 }
 
 double Churn::FramedCostNs(const ChurnGroup& group) const {
     // The means of all calls of the group: those between frames alone may be too few.
-    return group.framed_allocate.CostNs(group.allocate.MeanNs(all_allocate_.MeanNs(0))) +
-           group.framed_free.CostNs(group.free.MeanNs(all_free_.MeanNs(0)));
+    return group.framed_allocate.CostNs(group.allocate.MeanNs(AllocateMeanNs())) +
+           group.framed_free.CostNs(group.free.MeanNs(FreeMeanNs()));
 }
 
 void Churn::ForEach(const std::function<void(const ChurnGroup&)>& each) const {

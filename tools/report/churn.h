@@ -65,11 +65,21 @@ class Churn {
     };
     void Count(const Call& call);
 
+    // What the process measured of the two commands, over all calls. `timed`: so many calls.
+    struct Measured {
+        double allocate_ns = 0;
+        double free_ns = 0;
+        uint64_t timed = 0;
+    };
+    void SetMeasured(const Measured& measured) { measured_ = measured; }
+
+    // On how many timed calls the cost of a group rests; 0: it is not known.
+    uint64_t TimedCalls(const ChurnGroup& group) const;
+    // Those of the group itself.
+    static uint64_t OwnTimedCalls(const ChurnGroup& group);
+
     // Groups of which only the size class is exact.
     uint64_t folded() const { return folded_; }
-    // Over all groups; what a group is given that has no timed call of its own.
-    const CallSum& all_allocate() const { return all_allocate_; }
-    const CallSum& all_free() const { return all_free_; }
 
     enum class By { kSize, kStack, kThread };
     // Sums over the groups that have one of the three in common. Costliest first; what has no known
@@ -95,11 +105,15 @@ class Churn {
     };
 
     ChurnGroup& GroupOf(const Call& call);
+    // Of calls of groups that have no timed ones.
+    double AllocateMeanNs() const { return all_allocate_.MeanNs(measured_.allocate_ns); }
+    double FreeMeanNs() const { return all_free_.MeanNs(measured_.free_ns); }
 
     std::unordered_map<Key, ChurnGroup, Hash> groups_;
     uint64_t folded_ = 0;
     CallSum all_allocate_;
     CallSum all_free_;
+    Measured measured_;
 };
 
 // The smallest size of the class of `size_bytes`: four classes an octave.

@@ -68,6 +68,7 @@ class Collector {
               int sign);
     // Null if there are too many.
     Curve* CurveOf(uint64_t device, uint32_t heap, Quantity quantity);
+    void TakeMeasured();
     static uint64_t MeanDriverNs(const reader::Device& device, tessera_call call);
 
     Source& source_;
@@ -239,7 +240,26 @@ void Collector::Take(const Sample& sample, bool last) {
     sampled_.insert(device.id);
 }
 
+void Collector::TakeMeasured() {
+    Churn::Measured measured;
+    const auto mean_ns = [&](tessera_call call) {
+        uint64_t timed = 0;
+        double total_ns = 0;
+        for (const reader::Device& device : source_.process().devices) {
+            if (call >= device.calls.size()) continue;
+            timed += device.calls[call].timed;
+            total_ns += static_cast<double>(device.calls[call].total_ns);
+        }
+        measured.timed += timed;
+        return timed == 0 ? 0 : total_ns / static_cast<double>(timed);
+    };
+    measured.allocate_ns = mean_ns(TESSERA_CALL_vkAllocateMemory);
+    measured.free_ns = mean_ns(TESSERA_CALL_vkFreeMemory);
+    history_.churn.SetMeasured(measured);
+}
+
 std::string Collector::Run() {
+    TakeMeasured();
     const std::vector<Sample>& samples = source_.samples();
     size_t next = 0;
     std::string problem = source_.ForEachEvents([&](std::span<const reader::Event> events) {

@@ -139,6 +139,12 @@ class Builder {
  private:
     using HolderKey = std::tuple<uint64_t, uint32_t, std::string, uint8_t, uint64_t, bool>;
 
+    // What still lives on it will never be freed.
+    bool IsGone(const reader::Device& device) const {
+        return device.state == TESSERA_DEVICE_DESTROYED ||
+               process_.state != reader::ProcessState::kLive;
+    }
+
     void AddDevice(const reader::Device& device) {
         const reader::Detail& detail = device.detail;
         if (detail.level == TESSERA_LEVEL_totals) return;
@@ -154,8 +160,10 @@ class Builder {
                 passed[item.allocation->type].push_back(&item);
             }
         }
+        // The empty blocks of a device that is gone are gone.
+        const bool gone = IsGone(device);
         for (uint32_t i = 0; i < pooled.size(); ++i)
-            AddBlock(device, i, pooled[i]);
+            if (!gone || !pooled[i].empty()) AddBlock(device, i, pooled[i]);
         for (auto& [type, group] : passed)
             AddPassed(device, type, group);
     }
@@ -206,8 +214,8 @@ class Builder {
         ++holdings_.used[static_cast<size_t>(item.use)];
         holdings_.used_bytes[static_cast<size_t>(item.use)] += allocation.size_bytes;
         const uint64_t age_ns = AgeNs(allocation.made_ns, process_.copied_ns);
-        const bool leaked = device.state == TESSERA_DEVICE_DESTROYED ||
-                            process_.state != reader::ProcessState::kLive;
+        const bool leaked = IsGone(device);
+        if (item.use != Use::kUnbound) holdings_.binds_known = true;
         if (leaked) {
             ++holdings_.leaked;
             holdings_.leaked_bytes += allocation.size_bytes;

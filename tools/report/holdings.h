@@ -88,6 +88,7 @@ struct Holdings {
     uint64_t leaked_bytes = 0;
     // To which nothing was ever bound, and which are older than kUnboundAgeNs.
     static constexpr uint64_t kUnboundAgeNs = 10'000'000'000;
+    bool binds_known = false;  // something was bound to something
     uint64_t unbound = 0;
     uint64_t unbound_bytes = 0;
     // By std::bit_width of the size.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -77,34 +78,37 @@ Json ViewJson(const View& view) {
             {"time_ns", view.time_ns}};
 }
 
-// The mean of the driver's calls of one command, over all devices; null if none was timed.
-Json DriverMean(const reader::Process& process, tessera_call call, double* mean) {
-    uint64_t timed = 0;
-    uint64_t time_ns = 0;
+// The shortest time in which the driver served a command, over all devices: the lower end of the
+// first bucket in use. Null if none was timed.
+Json DriverFastest(const reader::Process& process, tessera_call call) {
+    std::optional<uint64_t> fastest_ns;
     for (const reader::Device& device : process.devices) {
         if (call >= device.driver_calls.size()) continue;
-        timed += device.driver_calls[call].timed;
-        time_ns += device.driver_calls[call].total_ns;
+        const tessera_call_totals& totals = device.driver_calls[call];
+        for (uint32_t i = 0; i < TESSERA_HISTOGRAM_BUCKETS; ++i) {
+            if (totals.histogram[i] == 0) continue;
+            fastest_ns = std::min(fastest_ns.value_or(UINT64_MAX), tessera_histogram_floor(i));
+            break;
+        }
     }
-    *mean = timed == 0 ? 0 : static_cast<double>(time_ns) / static_cast<double>(timed);
-    return timed == 0 ? Json() : Json(static_cast<uint64_t>(*mean));
+    return fastest_ns ? Json(*fastest_ns) : Json();
 }
 
-// What the application's calls would have cost had each been one of the driver's, less what they
-// did. It may be negative.
+// What the application's calls would have cost at least, had each been one of the driver's, less
+// what they did cost: at the driver's fastest, since those that were timed are of blocks, and
+// larger. It may be negative; then nothing is certain.
 Json TimeSaved(const reader::Process& process, const Account& account) {
-    double allocate_ns = 0;
-    double free_ns = 0;
-    const Json allocate = DriverMean(process, TESSERA_CALL_vkAllocateMemory, &allocate_ns);
-    const Json release = DriverMean(process, TESSERA_CALL_vkFreeMemory, &free_ns);
+    const Json allocate = DriverFastest(process, TESSERA_CALL_vkAllocateMemory);
+    const Json release = DriverFastest(process, TESSERA_CALL_vkFreeMemory);
     const uint64_t frees =
         account.app.allocations - std::min(account.app.live, account.app.allocations);
-    Json json = {{"driver_allocate_mean_ns", allocate}, {"driver_free_mean_ns", release}};
-    if (allocate.is_null()) {
-        json["saved_ns"] = nullptr;
-    } else {
-        json["saved_ns"] = static_cast<int64_t>(
-            allocate_ns * static_cast<double>(account.app.allocations) +
+    Json json = {{"driver_allocate_fastest_ns", allocate},
+                 {"driver_free_fastest_ns", release},
+                 {"saved_at_least_ns", nullptr}};
+    if (!allocate.is_null()) {
+        const double free_ns = release.is_null() ? 0 : release.get<double>();
+        json["saved_at_least_ns"] = static_cast<int64_t>(
+            allocate.get<double>() * static_cast<double>(account.app.allocations) +
             free_ns * static_cast<double>(frees) - static_cast<double>(account.app.time_ns));
     }
     return json;
@@ -319,15 +323,14 @@ Json HotSpotsJson(const History& history, Churn::By by, Stacks& stacks) {
     Json spots = Json::array();
     for (const ChurnGroup& group : groups) {
         if (spots.size() == kMaxHotSpots) break;
-        const uint64_t timed =
-            group.allocate.timed + group.allocate.driver + group.free.timed + group.free.driver;
+        const bool known = churn.TimedCalls(group) > 0;
         Json spot = {
             {"allocations", group.allocate.count},
             {"frees", group.free.count},
             {"per_second",
              seconds > 0 ? Json(static_cast<double>(group.allocate.count) / seconds) : Json()},
-            {"timed", timed},
-            {"cost_ns", timed == 0 ? Json() : Json(static_cast<uint64_t>(churn.CostNs(group)))}};
+            {"timed", Churn::OwnTimedCalls(group)},
+            {"cost_ns", known ? Json(static_cast<uint64_t>(churn.CostNs(group))) : Json()}};
         if (by == Churn::By::kSize) {
             spot["size_bytes"] = group.size_bytes;
             spot["size_class"] = group.size_class;
@@ -417,7 +420,8 @@ Json ModelOf(Source& source, const std::string& what, const FrameTexts& frames,
                          .history = history,
                          .holdings = holdings,
                          .account = account,
-                         .frames = frames};
+                         .frames = frames,
+                         .common_depth = CommonDepth(process.stacks)};
     Stacks stacks(process, frames);
     Texts texts;
     Json threads = Json::array();

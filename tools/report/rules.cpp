@@ -50,10 +50,6 @@ FrameThread FrameThreadOf(const History& history) {
     return best;
 }
 
-uint64_t TimedCalls(const ChurnGroup& group) {
-    return group.allocate.timed + group.allocate.driver + group.free.timed + group.free.driver;
-}
-
 // Appends the costliest of `found`: a hundred sentences about one thing help nobody.
 void AppendCostliest(Remarks& found, Remarks& remarks) {
     std::ranges::stable_sort(found, [](const Remark& a, const Remark& b) {
@@ -70,7 +66,7 @@ void FrameChurn(const Facts& facts, Remarks& remarks) {
     const Churn& churn = facts.history.churn;
     Remarks found;
     churn.ForEach([&](const ChurnGroup& group) {
-        if (group.thread != frame.thread || TimedCalls(group) < kMinTimed) return;
+        if (group.thread != frame.thread || churn.TimedCalls(group) < kMinTimed) return;
         const double rate = static_cast<double>(group.framed_allocate.count) / frame.seconds;
         const double cost_ns = churn.FramedCostNs(group);
         const double share = cost_ns / (frame.seconds * 1e9);
@@ -103,7 +99,8 @@ void ThreadChurn(const Facts& facts, Remarks& remarks) {
         const double rate = static_cast<double>(group.allocate.count) / seconds;
         const double cost_ns = churn.CostNs(group);
         const double share = cost_ns / (seconds * 1e9);
-        if (rate < kChurnPerSecond || share < kChurnShare || TimedCalls(group) < kMinTimed) return;
+        if (rate < kChurnPerSecond || share < kChurnShare || churn.TimedCalls(group) < kMinTimed)
+            return;
         const std::string thread =
             group.thread == 0 ? "" : ThreadText(facts.process, group.thread - 1u);
         found.push_back({.rule = "churn",
@@ -248,7 +245,8 @@ void IdleBytes(const Facts& facts, Remarks& remarks) {
 
 void Unbound(const Facts& facts, Remarks& remarks) {
     const Holdings& holdings = facts.holdings;
-    if (holdings.unbound_bytes < kUnboundBytes) return;
+    // Without any bind at all it is the recording that lacks them.
+    if (!holdings.binds_known || holdings.unbound_bytes < kUnboundBytes) return;
     remarks.push_back({.rule = "unbound",
                        .weight = Weight::kNote,
                        .text = Plural(holdings.unbound, "allocation") + " of " +
@@ -397,7 +395,11 @@ const char* Name(Weight weight) {
 
 std::string FromCaller(const Facts& facts, uint16_t number) {
     if (number == 0 || number > facts.process.stacks.size()) return "";
-    const std::string caller = Caller(facts.frames(facts.process.stacks[number - 1u]));
+    reader::CallStack stack = facts.process.stacks[number - 1u];
+    const size_t common = std::min(facts.common_depth, stack.addresses.size());
+    stack.addresses.erase(stack.addresses.begin(),
+                          stack.addresses.begin() + static_cast<ptrdiff_t>(common));
+    const std::string caller = Caller(facts.frames(stack));
     return caller.empty() ? "" : " from " + caller;
 }
 

@@ -73,6 +73,7 @@ struct Facts {
     const Holdings& holdings;
     const Account& account;
     const FrameTexts& frames;
+    size_t common_depth = 0;  // CommonDepth() of the process's stacks
 };
 
 // Gravest first, then costliest.

@@ -99,6 +99,26 @@ std::string Caller(const std::vector<std::string>& frames) {
     return "";
 }
 
+size_t CommonDepth(const std::vector<reader::CallStack>& stacks) {
+    const reader::CallStack* first = nullptr;
+    size_t depth = 0;
+    size_t seen = 0;
+    for (const reader::CallStack& stack : stacks) {
+        // What was never filled in, or left out by its reader.
+        if (stack.addresses.empty()) continue;
+        ++seen;
+        if (first == nullptr) {
+            first = &stack;
+            depth = stack.addresses.size() - 1;
+            continue;
+        }
+        depth = std::min(depth, stack.addresses.size() - 1);
+        const auto [mine, theirs] = std::ranges::mismatch(first->addresses, stack.addresses);
+        depth = std::min(depth, static_cast<size_t>(mine - first->addresses.begin()));
+    }
+    return seen < 2 ? 0 : depth;
+}
+
 std::string ThreadText(const reader::Process& process, uint32_t index) {
     if (index >= process.threads.size()) return "";
     const reader::Thread& thread = process.threads[index];

@@ -6,6 +6,7 @@
 // longer hide anything. Threads: one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -41,6 +42,10 @@ FrameTexts ModuleFrames(const reader::Process& process);
 // The first frame that is the application's own: not of the layer and not of the Vulkan loader. ""
 // if there is none.
 std::string Caller(const std::vector<std::string>& frames);
+
+// How many of the innermost addresses all stacks have in common: the way into an allocator of the
+// application's own, which tells nothing. 0 of a single stack; less than the depth of any.
+size_t CommonDepth(const std::vector<reader::CallStack>& stacks);
 
 // "render (4243)"; "thread 4243" without a name; "" if `index` names none.
 std::string ThreadText(const reader::Process& process, uint32_t index);

@@ -31,7 +31,8 @@ std::vector<Remark> RemarksOf(MadeSource& source) {
                         .history = history,
                         .holdings = holdings,
                         .account = account,
-                        .frames = frames});
+                        .frames = frames,
+                        .common_depth = CommonDepth(source.process().stacks)});
 }
 
 std::optional<Remark> Find(MadeSource& source, const std::string& rule) {
@@ -108,6 +109,22 @@ TEST(Findings, FrameChurnIsSilentWhereNothingWasTimed) {
     const auto source = EmptyScene();
     PlayFrames(*source, {.per_frame = 30});
     EXPECT_FALSE(Find(*source, "frame_churn"));
+}
+
+// As where the process times its calls, and not each event.
+TEST(Findings, FrameChurnTakesTheMeanOfTheCommandWhereNoEventWasTimed) {
+    const auto source = EmptyScene();
+    PlayFrames(*source, {.per_frame = 30});
+    tessera_call_totals& call = DeviceOf(*source).calls[TESSERA_CALL_vkAllocateMemory];
+    call.count = 30'000;
+    call.timed = 7;
+    call.total_ns = 7 * 100'000;
+    EXPECT_FALSE(Find(*source, "frame_churn"));
+    call.timed = 8;
+    call.total_ns = 8 * 100'000;
+    const auto remark = Find(*source, "frame_churn");
+    ASSERT_TRUE(remark);
+    EXPECT_EQ(remark->cost_ns, 30'000u * 100'000);
 }
 
 TEST(Findings, FrameChurnIsSilentBelowItsShareAndItsRate) {
@@ -223,6 +240,8 @@ TEST(Findings, IdleBytesNeedBytesAndAShare) {
 TEST(Findings, UnboundOnlyWhatIsLargeAndOld) {
     const auto source = EmptyScene();
     AddAllocation(DeviceOf(*source), reader::kNone, 0, kUnboundBytes);
+    EXPECT_FALSE(Find(*source, "unbound"));  // nothing knows of binds at all
+    AddAllocation(DeviceOf(*source), reader::kNone, 0, 64).flags = TESSERA_ALLOCATION_BOUND;
     EXPECT_TRUE(Find(*source, "unbound"));
     DeviceOf(*source).detail.allocations[0].flags = TESSERA_ALLOCATION_BOUND;
     EXPECT_FALSE(Find(*source, "unbound"));

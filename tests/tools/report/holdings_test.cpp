@@ -145,6 +145,18 @@ TEST(Holdings, CallLeaksWhatOutlivesItsDeviceOrProcess) {
     }
 }
 
+TEST(Holdings, LeaveOutEmptyBlocksOfWhatIsGone) {
+    const auto source = EmptyScene();
+    AddBlock(DeviceOf(*source), 1 << 20);
+    AddBlock(DeviceOf(*source), 1 << 20);
+    AddAllocation(DeviceOf(*source), 1, 0, 64);
+    EXPECT_EQ(HoldingsOf(source->process()).blocks.size(), 2u);
+    DeviceOf(*source).state = TESSERA_DEVICE_DESTROYED;
+    const Holdings holdings = HoldingsOf(source->process());
+    ASSERT_EQ(holdings.blocks.size(), 1u);
+    EXPECT_EQ(holdings.blocks[0].number, 1u);
+}
+
 TEST(Words, TellUsesFromFlags) {
     const auto use_of = [](uint32_t object_type, uint64_t usage) {
         reader::Resource resource;
@@ -176,6 +188,14 @@ TEST(Words, TakeTheFirstFrameOfTheApplicationAsTheCaller) {
         Caller({"libVkLayer_tessera.so+0x1", "libvulkan.so.1+0x2", "game+0x3", "libc.so+0x4"}),
         "game+0x3");
     EXPECT_EQ(Caller({}), "");
+}
+
+TEST(Words, FindWhereStacksBeginToDiffer) {
+    EXPECT_EQ(CommonDepth({}), 0u);
+    EXPECT_EQ(CommonDepth({{.addresses = {1, 2, 3}}}), 0u);
+    EXPECT_EQ(CommonDepth({{.addresses = {1, 2, 3}}, {.addresses = {1, 2, 4}}}), 2u);
+    EXPECT_EQ(CommonDepth({{.addresses = {1, 2, 3}}, {}, {.addresses = {1, 2}}}), 1u);
+    EXPECT_EQ(CommonDepth({{.addresses = {1, 2}}, {.addresses = {5, 2}}}), 0u);
 }
 
 }  // namespace

@@ -110,7 +110,9 @@ export function blockMapSection() {
         ctx.fillText(name, 8, middle);
         ctx.textAlign = "right";
         const size = formatRoundBytes(block.bytes);
-        ctx.fillText(label > 100 ? `${size}, ${formatShare(block.used_bytes / block.bytes)}` : size, label - 10, middle);
+        const wideLabel = label > 100;
+        if (wideLabel || block.number !== null)
+            ctx.fillText(wideLabel && block.number !== null ? `${size}, ${formatShare(block.used_bytes / block.bytes)}` : size, label - 10, middle);
         ctx.textAlign = "left";
         ctx.fillStyle = colours.raised;
         ctx.fillRect(label, y, bar, BAR);
@@ -258,7 +260,7 @@ export function blockMapSection() {
     if (map.merged_allocations > 0) notes.push(`${formatCount(map.merged_allocations)} allocations are too small to be drawn alone and are merged with their neighbours.`);
     if (map.left_out > 0) notes.push(`${plural(map.left_out, "block")} with the least in them are not shown.`);
     return makeSection("blocks", "Block map", about,
-        element("div", { class: "controls" }, filter, found, element("span", { class: "grow" }), ...legend),
+        element("div", { class: "controls" }, filter, found, ...legend),
         element("div", { class: "map" }, viewport, detail),
         notes.length ? element("p", { class: "muted" }, notes.join(" ")) : null);
 }

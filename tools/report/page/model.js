@@ -32,4 +32,22 @@ export function stackFrames(number) {
     return number === null ? [] : model.stacks[number] ?? [];
 }
 
+// Innermost frames that all stacks share: the way into the application's own allocator, say.
+const commonFrames = (() => {
+    const [first, ...others] = model.stacks;
+    if (others.length === 0) return 0;
+    let depth = Math.min(...model.stacks.map((frames) => frames.length)) - 1;
+    for (const frames of others) {
+        let i = 0;
+        while (i < depth && frames[i] === first[i]) i += 1;
+        depth = i;
+    }
+    return Math.max(0, depth);
+})();
+
+// A line for a stack: its first frames from where stacks begin to differ.
+export function stackTitle(frames) {
+    return frames.slice(commonFrames, commonFrames + 3).join(" \u2190 ");
+}
+
 export const severalDevices = model.process.devices.length > 1;

@@ -2,6 +2,7 @@
 //
 // Tables that sort by any of their columns, and that can be filtered by a text.
 import { element } from "./format.js";
+import { stackTitle } from "./model.js";
 
 // `columns`: [{ title, number, descending, value(row), cell(row) }]: `value` sorts (numbers from the
 // largest at first, as what says `descending`), `cell` shows (a text or an element). `rows`: any. `options`: sort (index of a column), label, tall, limit, isSelected(row).
@@ -76,11 +77,11 @@ export function barCell(text, share) {
         element("i", { style: { width: `${(Math.max(0, Math.min(1, share)) * 100).toFixed(1)}%` } }));
 }
 
-// A call stack that opens: its first frame, and all of them. A text if there is no more to see.
+// A call stack that opens: a line that tells it from others, and all frames. A text if there is no more to see.
 export function stackCell(frames, otherwise = "not recorded") {
     if (frames.length === 0) return element("span", { class: "muted" }, otherwise);
     if (frames.length === 1) return element("div", { class: "mono" }, frames[0]);
-    return element("details", {}, element("summary", { class: "mono" }, frames[0]), stackList(frames));
+    return element("details", {}, element("summary", { class: "mono" }, stackTitle(frames)), stackList(frames));
 }
 
 export function stackList(frames) {
