@@ -27,6 +27,8 @@ libjs-chart.js               file /usr/share/javascript/chart.js/chart.min.js
 libdw-dev                    header elfutils/libdwfl.h
 libzstd-dev                  header zstd.h
 libxxhash-dev                header xxhash.h
+libcairo2-dev                header cairo/cairo.h
+prometheus-cpp-dev           header prometheus/exposer.h
 libncurses-dev               header curses.h
 pkg-config                   command pkg-config
 libgtest-dev                 header gtest/gtest.h

@@ -26,5 +26,9 @@ void AddDoctor(CLI::App& app, Action& action);
 void AddTop(CLI::App& app, Action& action);
 // As AddRun: `command` is empty if a PID was given.
 void AddRecord(CLI::App& app, Action& action, const std::vector<std::string>& command);
+void AddMap(CLI::App& app, Action& action);
+void AddDiff(CLI::App& app, Action& action);
+void AddExport(CLI::App& app, Action& action);
+void AddLevel(CLI::App& app, Action& action);
 
 }  // namespace tessera::command

@@ -29,6 +29,7 @@ constexpr char kFooter[] =
   tessera leaks 4242                    what it has not freed
   tessera top                           who holds memory, as it changes
   tessera record -o game.rec ./game     write down what happens, to look at it later
+  tessera map 4242                      what lies where in the driver's memory
   tessera doctor                        whether the layer works here
 
 `tessera COMMAND --help` tells more. Exit codes: 0 success, 1 failure, 2 wrong command line, 3 nothing
@@ -99,6 +100,10 @@ int Main(std::vector<std::string> arguments) {
     AddDoctor(app, action);
     AddRecord(app, action, command);
     AddTop(app, action);
+    AddMap(app, action);
+    AddDiff(app, action);
+    AddExport(app, action);
+    AddLevel(app, action);
 
     if (!arguments.empty() && (arguments[0] == "run" || arguments[0] == "record")) {
         command = CutCommand(arguments, *app.get_subcommand(arguments[0]));
