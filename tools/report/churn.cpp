@@ -48,6 +48,12 @@ void ChurnGroup::Add(const ChurnGroup& other) {
     framed_free.Add(other.framed_free);
 }
 
+uint64_t Whole(double value) {
+    constexpr double kTooMuch = 18'446'744'073'709'551'616.0;  // 2^64
+    if (!(value > 0)) return 0;
+    return value < kTooMuch ? static_cast<uint64_t>(value) : UINT64_MAX;
+}
+
 uint64_t SizeClass(uint64_t size_bytes) {
     if (size_bytes < 8) return size_bytes;
     const int shift = static_cast<int>(std::bit_width(size_bytes)) - 3;

@@ -116,6 +116,9 @@ class Churn {
     Measured measured_;
 };
 
+// As a number of JSON: what a forged recording leads to may lie beyond those that exist.
+uint64_t Whole(double value);
+
 // The smallest size of the class of `size_bytes`: four classes an octave.
 uint64_t SizeClass(uint64_t size_bytes);
 

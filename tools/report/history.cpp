@@ -18,18 +18,20 @@ constexpr size_t kMaxPassed = size_t{1} << 20;  // live objects of the driver th
 // What a value of a heap is in a sample.
 std::array<int64_t, kQuantities> QuantitiesOf(const Sample& sample, const reader::Device& device,
                                               uint32_t heap) {
-    std::array<int64_t, kQuantities> sums = {};
+    std::array<uint64_t, kQuantities> sums = {};
     const size_t count = std::min(sample.types.size(), device.memory_types.size());
     for (size_t i = 0; i < count; ++i) {
         if (device.memory_types[i].heap != heap) continue;
         const Sample::Type& type = sample.types[i];
-        sums[static_cast<size_t>(Quantity::kAppBytes)] += static_cast<int64_t>(type.app_live_bytes);
-        sums[static_cast<size_t>(Quantity::kDriverBytes)] +=
-            static_cast<int64_t>(type.driver_live_bytes);
-        sums[static_cast<size_t>(Quantity::kAppLive)] += static_cast<int64_t>(type.app_live);
-        sums[static_cast<size_t>(Quantity::kDriverLive)] += static_cast<int64_t>(type.driver_live);
+        sums[static_cast<size_t>(Quantity::kAppBytes)] += type.app_live_bytes;
+        sums[static_cast<size_t>(Quantity::kDriverBytes)] += type.driver_live_bytes;
+        sums[static_cast<size_t>(Quantity::kAppLive)] += type.app_live;
+        sums[static_cast<size_t>(Quantity::kDriverLive)] += type.driver_live;
     }
-    return sums;
+    std::array<int64_t, kQuantities> values = {};
+    for (size_t i = 0; i < kQuantities; ++i)
+        values[i] = static_cast<int64_t>(sums[i]);
+    return values;
 }
 
 // The last state as a sample.
@@ -107,7 +109,8 @@ void Collector::Move(const reader::Event& event, const reader::Device& device, b
                      bool driver, int sign) {
     if (event.type >= device.memory_types.size()) return;
     const uint32_t heap = device.memory_types[event.type].heap;
-    const int64_t bytes = static_cast<int64_t>(event.value) * sign;
+    // Unsigned, since it may be any number.
+    const int64_t bytes = static_cast<int64_t>(sign < 0 ? 0 - event.value : event.value);
     const auto change = [&](Quantity quantity, int64_t by) {
         Curve* const curve = CurveOf(device.id, heap, quantity);
         if (curve == nullptr) return;
@@ -228,7 +231,9 @@ void Collector::Take(const Sample& sample, bool last) {
         for (size_t i = 0; i < kQuantities; ++i) {
             Curve* const curve = CurveOf(device.id, heap, static_cast<Quantity>(i));
             if (curve == nullptr) continue;
-            const int64_t off_by = values[i] - history_.timeline.value(curve->series);
+            const int64_t off_by =
+                static_cast<int64_t>(static_cast<uint64_t>(values[i]) -
+                                     static_cast<uint64_t>(history_.timeline.value(curve->series)));
             if (!curve->hung) history_.timeline.Shift(curve->series, off_by);
             if (!curve->touched || off_by == curve->off_by || !curve->hung || last)
                 history_.timeline.Set(curve->series, sample.time_ns, values[i]);

@@ -107,9 +107,12 @@ Json TimeSaved(const reader::Process& process, const Account& account) {
                  {"saved_at_least_ns", nullptr}};
     if (!allocate.is_null()) {
         const double free_ns = release.is_null() ? 0 : release.get<double>();
-        json["saved_at_least_ns"] = static_cast<int64_t>(
+        const double saved_ns =
             allocate.get<double>() * static_cast<double>(account.app.allocations) +
-            free_ns * static_cast<double>(frees) - static_cast<double>(account.app.time_ns));
+            free_ns * static_cast<double>(frees) - static_cast<double>(account.app.time_ns);
+        // 2^62 ns are 146 years, either way.
+        constexpr double kMost = 4'611'686'018'427'387'904.0;
+        json["saved_at_least_ns"] = static_cast<int64_t>(std::clamp(saved_ns, -kMost, kMost));
     }
     return json;
 }
@@ -330,7 +333,7 @@ Json HotSpotsJson(const History& history, Churn::By by, Stacks& stacks) {
             {"per_second",
              seconds > 0 ? Json(static_cast<double>(group.allocate.count) / seconds) : Json()},
             {"timed", Churn::OwnTimedCalls(group)},
-            {"cost_ns", known ? Json(static_cast<uint64_t>(churn.CostNs(group))) : Json()}};
+            {"cost_ns", known ? Json(Whole(churn.CostNs(group))) : Json()}};
         if (by == Churn::By::kSize) {
             spot["size_bytes"] = group.size_bytes;
             spot["size_class"] = group.size_class;

@@ -25,7 +25,7 @@ std::string Percent(double share) {
 
 // "3,120 allocations of 256 B per second"
 std::string RateText(const ChurnGroup& group, double per_second) {
-    return FormatCount(static_cast<uint64_t>(per_second + 0.5)) + " allocations of " +
+    return FormatCount(Whole(per_second + 0.5)) + " allocations of " +
            (group.size_class ? "about " : "") + FormatBytes(group.size_bytes) + " per second";
 }
 
@@ -80,7 +80,7 @@ void FrameChurn(const Facts& facts, Remarks& remarks) {
                          .text = RateText(group, rate) + FromCaller(facts, group.stack) + " cost " +
                                  Percent(share) + " of the frame thread's time: " + count.data() +
                                  " in each frame.",
-                         .cost_ns = static_cast<uint64_t>(cost_ns),
+                         .cost_ns = Whole(cost_ns),
                          .share = share,
                          .cost_bytes = {}});
     });
@@ -108,7 +108,7 @@ void ThreadChurn(const Facts& facts, Remarks& remarks) {
                          .text = RateText(group, rate) + FromCaller(facts, group.stack) + " cost " +
                                  Percent(share) + " of the time of " +
                                  (thread.empty() ? "a thread that is not known" : thread) + ".",
-                         .cost_ns = static_cast<uint64_t>(cost_ns),
+                         .cost_ns = Whole(cost_ns),
                          .share = share,
                          .cost_bytes = {}});
     });
@@ -162,7 +162,7 @@ void PassedThrough(const Facts& facts, Remarks& remarks) {
         if (timed > 0) {
             const double cost_ns = static_cast<double>(time_ns) / static_cast<double>(timed) *
                                    static_cast<double>(count);
-            remark.cost_ns = static_cast<uint64_t>(cost_ns);
+            remark.cost_ns = Whole(cost_ns);
             remark.text += " At the mean of the driver's calls that is " +
                            FormatDuration(*remark.cost_ns) + ".";
         }
@@ -279,7 +279,8 @@ void Growth(const Facts& facts, Remarks& remarks) {
             carried = span.last;
         }
         if (last_least < 0) last_least = carried;
-        const int64_t grown = last_least - first_most;
+        const int64_t grown = static_cast<int64_t>(static_cast<uint64_t>(last_least) -
+                                                   static_cast<uint64_t>(first_most));
         if (grown < static_cast<int64_t>(kGrowthBytes)) continue;
         const double per_minute = static_cast<double>(grown) / seconds * 60;
         remarks.push_back({.rule = "growth",
@@ -287,7 +288,7 @@ void Growth(const Facts& facts, Remarks& remarks) {
                            .text = "What is held in heap " + std::to_string(curve.heap) +
                                    " only grew: by " + FormatBytes(static_cast<uint64_t>(grown)) +
                                    " from the first third of the time to the last, about " +
-                                   FormatBytes(static_cast<uint64_t>(per_minute)) + " a minute.",
+                                   FormatBytes(Whole(per_minute)) + " a minute.",
                            .cost_ns = {},
                            .share = {},
                            .cost_bytes = static_cast<uint64_t>(grown)});
@@ -312,13 +313,13 @@ void MapChurn(const Facts& facts, Remarks& remarks) {
     remark.rule = "map_churn";
     remark.weight = Weight::kNote;
     remark.text = "Memory is mapped " +
-                  FormatCount(static_cast<uint64_t>(static_cast<double>(maps) / seconds + 0.5)) +
+                  FormatCount(Whole(static_cast<double>(maps) / seconds + 0.5)) +
                   " times per second. Memory may stay mapped while it is used.";
     if (timed >= kMinTimed) {
         const uint64_t calls = maps + facts.history.events[TESSERA_EVENT_unmap];
         const double cost_ns =
             static_cast<double>(time_ns) / static_cast<double>(timed) * static_cast<double>(calls);
-        remark.cost_ns = static_cast<uint64_t>(cost_ns);
+        remark.cost_ns = Whole(cost_ns);
         remark.text += " These calls took " + FormatDuration(*remark.cost_ns) + " in all.";
     }
     remarks.push_back(std::move(remark));

@@ -117,6 +117,42 @@ TEST(Model, StaysSmallWhateverTheSourceHolds) {
     EXPECT_LT(Dump(ModelOfScene(*twice), Layout::kLine).size(), size_t{12} << 20);
 }
 
+// Of a forged recording: whatever the numbers are, there is a model, and it is JSON.
+TEST(Model, SurvivesTheLargestNumbersEverywhere) {
+    const auto source = test::GameScene();
+    source->recording = true;
+    reader::Device& device = source->process().devices[0];
+    for (reader::MemoryType& type : device.memory_types) {
+        type.heap = 77;
+        type.totals.app = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+        type.totals.pooled.free_bytes = UINT64_MAX;
+        type.totals.pooled.block_bytes = 1;
+    }
+    for (auto* calls : {&device.calls, &device.driver_calls})
+        for (tessera_call_totals& call : *calls)
+            call = {.count = UINT64_MAX,
+                    .timed = 9,
+                    .total_ns = UINT64_MAX,
+                    .max_ns = UINT64_MAX,
+                    .histogram = {}};
+    for (reader::Allocation& allocation : device.detail.allocations)
+        allocation.size_bytes = allocation.offset = allocation.padding_bytes = UINT64_MAX;
+    for (size_t i = 0; i < source->events.size(); i += 3)
+        source->events[i].value = uint64_t{1} << 63;
+    source->events.back().time_ns = UINT64_MAX;
+    Sample sample;
+    sample.device = 1;
+    sample.types.resize(2, {.app_live = UINT64_MAX,
+                            .app_live_bytes = uint64_t{1} << 63,
+                            .driver_live = 1,
+                            .driver_live_bytes = 1,
+                            .allocations = 0,
+                            .frees = 0});
+    source->made_samples = {sample, sample};
+    const Json model = ModelOfScene(*source);
+    EXPECT_EQ(Json::parse(Dump(model, Layout::kLine)), model);
+}
+
 TEST(Model, HasNothingThatDrivesATerminalInItsTexts) {
     const auto source = test::HostileScene();
     const Json model = ModelOfScene(*source);
