@@ -300,15 +300,12 @@ void* Segment::AddExtent(tessera_kind kind, uint64_t owner, uint32_t first,
 }
 
 void* Segment::AddExtentUnannounced(const tessera_extent& wanted) noexcept {
-    // One that was let go and is not much too large.
-    uint32_t index = extent_count_;
-    for (uint32_t i = 0; i < extent_count_; ++i) {
-        const tessera_extent& extent = extents_[i];
-        if (extent.kind != TESSERA_KIND_FREE || extent.bytes < wanted.bytes ||
-            extent.bytes / 2 > wanted.bytes || wanted.kind == TESSERA_KIND_DEVICE)
-            continue;
-        if (index == extent_count_ || extent.bytes < extents_[index].bytes) index = i;
-    }
+    // One that was let go, of just this size: a larger one would seem to hold records that the
+    // table's next extent has. Tables of one kind grow in the same steps.
+    uint32_t index = 0;
+    while (index < extent_count_ && (extents_[index].kind != TESSERA_KIND_FREE ||
+                                     extents_[index].bytes != wanted.bytes))
+        ++index;
     tessera_extent extent = wanted;
     const bool is_new = index == extent_count_;
     if (is_new) {
@@ -318,7 +315,6 @@ void* Segment::AddExtentUnannounced(const tessera_extent& wanted) noexcept {
         extent.offset = bytes_;
     } else {
         extent.offset = extents_[index].offset;
-        extent.bytes = extents_[index].bytes;
     }
     auto* const start = reinterpret_cast<std::byte*>(header_) + extent.offset;
     const SequencedWrite write(header_->sequence);

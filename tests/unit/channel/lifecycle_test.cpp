@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "channel/tables.h"
 #include "support.h"
 
 namespace tessera::test {
@@ -347,6 +348,34 @@ TEST_F(ChannelLifecycle, RecordsAreZeroWhenTheyAreUsedAgain) {
         UseDevice(*record, 3);
         DeviceDestroyed(record);
     }
+    InstanceDestroyed();
+}
+
+// The extents of a device that lost its record serve others, but only for what is just as large:
+// the table of the next one would seem to have some numbers twice.
+TEST_F(ChannelLifecycle, TablesOfRetiredDevicesAreUsedAgainWithoutOverlap) {
+    InstanceCreated(true);
+    tessera_device_record* const first = DeviceCreated(Facts());
+    const uint64_t first_id = first->id;
+    void* const large = channel::AddExtent(TESSERA_KIND_SLOTS, first_id, 0, 8192);
+    ASSERT_NE(large, nullptr);
+    std::memset(large, 0x55, 8192);
+    DeviceDestroyed(first);
+    for (uint32_t i = 0; i < TESSERA_MAX_DESTROYED; ++i)
+        DeviceDestroyed(DeviceCreated(Facts()));
+
+    tessera_device_record* const next = DeviceCreated(Facts());
+    next->level = TESSERA_LEVEL_full;
+    void* const small = channel::AddExtent(TESSERA_KIND_SLOTS, next->id, 0, 4096);
+    EXPECT_NE(small, large);
+    auto* const same =
+        static_cast<const char*>(channel::AddExtent(TESSERA_KIND_SLOTS, next->id, 64, 8192));
+    EXPECT_EQ(same, large);
+    for (size_t i = 0; i < 8192; ++i)
+        ASSERT_EQ(same[i], 0) << "byte " << i << " is an earlier device's";
+    const auto read = reader::ReadSegment(own_path(), reader::Depth::kDetail);
+    EXPECT_TRUE(read.ok()) << read.error;
+    DeviceDestroyed(next);
     InstanceDestroyed();
 }
 
