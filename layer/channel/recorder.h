@@ -92,6 +92,14 @@ inline tessera_event MakeEvent(tessera_event_kind kind, uint64_t ticks,
     return event;
 }
 
+// Ticks that are a few milliseconds old, for the price of a load: enough for an age. Whoever serves
+// the devices that record sets them (0: nobody does); until then they are looked up.
+inline constinit std::atomic<uint64_t> coarse_ticks = 0;
+inline uint64_t CoarseTicks() noexcept {
+    const uint64_t ticks = coarse_ticks.load(std::memory_order_relaxed);
+    return ticks != 0 ? ticks : Ticks();
+}
+
 // The `detail` of an event for a time that was measured.
 inline uint16_t MeasuredNs(uint64_t ns) noexcept {
     return static_cast<uint16_t>(1 + tessera_histogram_bucket(ns));
@@ -268,7 +276,7 @@ class Recorder {
 
 [[gnu::always_inline]] inline void Recorder::Allocated(uint32_t slot, const AllocationFacts& facts,
                                                        EventLane& lane) noexcept {
-    const uint64_t ticks = Ticks();
+    const uint64_t ticks = records_events() ? Ticks() : CoarseTicks();
     const Allocator by = TakeAllocator();
     if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) [[likely]] {
         WriteAllocation(*record, facts, ticks, by);

@@ -536,13 +536,11 @@ PlaceStatus TypePool::Move(Slot& slot,
     if (status == PlaceStatus::kNoBlock) status = PlaceSlowly(old_shard, placing);
     if (status != PlaceStatus::kOk) return status;
 
-    BlockList given_up;
-    old_shard.mutex().Lock();
-    if (Block* const emptied = old_shard.Release(slot); emptied != nullptr)
-        Emptied(old_shard, *emptied, given_up);
-    old_shard.mutex().Unlock();
+    Slot old_place;
+    old_place.CopyPlace(slot);
     {
-        // The new place is the shard's to tell about.
+        // The new place is its shard's to tell about; and with all locks held, a slot that is live
+        // lies in a block that exists.
         LightLock lock(place.block->shard->mutex());
         slot.CopyPlace(place);
         if (table_.recorder().on()) {
@@ -550,6 +548,11 @@ PlaceStatus TypePool::Move(Slot& slot,
             table_.recorder().Moved(id, Shard::FactsOf(slot, SlotTable::LastNameOf(slot, id)));
         }
     }
+    BlockList given_up;
+    old_shard.mutex().Lock();
+    if (Block* const emptied = old_shard.Release(old_place); emptied != nullptr)
+        Emptied(old_shard, *emptied, given_up);
+    old_shard.mutex().Unlock();
     {
         MutexLock lock(mutex_);
         SequencedWrite write(totals_.sequence);

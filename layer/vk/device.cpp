@@ -378,7 +378,11 @@ Device::~Device() {
     ForgetHelped(*this);
     ending_ = true;
     ReportLeaks();
-    if (slots.recorder().on()) channel::Calibrate();
+    if (slots.recorder().on()) {
+        channel::Calibrate();
+        // Unless another device is served, nobody sets it any more.
+        channel::coarse_ticks.store(0, std::memory_order_relaxed);
+    }
     SampleBudget(true);
     for (auto& pool : pools_)
         pool.reset();

@@ -16,12 +16,15 @@ namespace {
 
 // How soon a reader's wish is noticed, and how often the clock's pace is looked at meanwhile.
 constexpr uint64_t kLookMs = 250;
+// How old the ages of allocations may be, while any are recorded.
+constexpr uint64_t kTickMs = 10;
 
 struct Wish {
     std::atomic<uint32_t> level = TESSERA_LEVEL_totals;
     std::atomic<uint64_t> stack_interval = 0;
     std::atomic<uint64_t> serial = 0;        // of the last request; 0: there was none
     std::atomic<uint64_t> next_look_ms = 0;  // of all devices one looks
+    std::atomic<uint64_t> next_pace_ms = 0;
 };
 constinit Wish wish;
 constinit std::atomic<uint32_t> stack_turn = 0;
@@ -74,6 +77,8 @@ void WishLevel(const Settings& settings) noexcept {
 void ForgetLevelRequests() noexcept {
     wish.serial.store(0, std::memory_order_relaxed);
     wish.next_look_ms.store(0, std::memory_order_relaxed);
+    wish.next_pace_ms.store(0, std::memory_order_relaxed);
+    channel::coarse_ticks.store(0, std::memory_order_relaxed);
 }
 
 void TakeLevel(Device& device) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -106,8 +111,13 @@ uint64_t ServeLevel(Device& device, uint64_t now_ms) noexcept {
     const bool asked = TakeRequest(now_ms);
     TakeLevel(device);
     if (asked) Show();
-    if (device.slots.recorder().on()) channel::Calibrate();
-    return now_ms + kLookMs;
+    if (!device.slots.recorder().on()) return now_ms + kLookMs;
+    channel::coarse_ticks.store(Ticks(), std::memory_order_relaxed);
+    if (now_ms >= wish.next_pace_ms.load(std::memory_order_relaxed)) {
+        wish.next_pace_ms.store(now_ms + kLookMs, std::memory_order_relaxed);
+        channel::Calibrate();
+    }
+    return now_ms + kTickMs;
 }
 
 void TakeCallStack(Device& device) noexcept {
