@@ -30,6 +30,14 @@
 
 namespace tessera::channel {
 
+// Ticks that are a few milliseconds old, for the price of a load: enough for an age. Whoever serves
+// the devices that record sets them (0: nobody does); until then they are looked up.
+inline constinit std::atomic<uint64_t> coarse_ticks = 0;
+inline uint64_t CoarseTicks() noexcept {
+    const uint64_t ticks = coarse_ticks.load(std::memory_order_relaxed);
+    return ticks != 0 ? ticks : Ticks();
+}
+
 // A ring of events that one thread at a time writes to.
 class EventLane {
  public:
@@ -41,6 +49,7 @@ class EventLane {
         tessera_ring* const ring = ring_.load(std::memory_order_relaxed);
         if (ring == nullptr) return;
         tessera_event& place = events_[written_ & mask_];
+        __builtin_prefetch(&events_[(written_ + 2 * kLinesAhead) & mask_], 1);
         auto* const words = reinterpret_cast<uint64_t*>(&place);
         static_assert(offsetof(tessera_event, type) == 9 && offsetof(tessera_event, detail) == 10 &&
                       offsetof(tessera_event, thread) == 12 &&
@@ -54,7 +63,26 @@ class EventLane {
     }
     bool is_open() const noexcept { return ring_.load(std::memory_order_relaxed) != nullptr; }
 
+    // The time of the next event: the cycle counter is read once for some events that follow each
+    // other closely, since a read takes as long as all else about them. It is at most so many
+    // events old, and, with somebody who sets coarse_ticks, at most as old as these.
+    uint64_t TicksOfNext() noexcept {
+        const uint64_t coarse = coarse_ticks.load(std::memory_order_relaxed);
+        if (written_ % kEventsPerRead == 0 || coarse != coarse_seen_ || coarse == 0) {
+            coarse_seen_ = coarse;
+            ticks_ = Ticks();
+        }
+        return ticks_;
+    }
+
+    // Who allocated last, for the frees that follow by the same thread.
+    uint16_t thread = 0;
+
  private:
+    static constexpr uint64_t kEventsPerRead = 8;
+    static constexpr uint64_t kLinesAhead = 4;
+    uint64_t coarse_seen_ = 0;
+    uint64_t ticks_ = 0;
     std::atomic<tessera_ring*> ring_ = nullptr;
     tessera_event* events_ = nullptr;
     // What the segment says of itself is not believed.
@@ -90,14 +118,6 @@ inline tessera_event MakeEvent(tessera_event_kind kind, uint64_t ticks,
     event.object = facts.object;
     event.value = value;
     return event;
-}
-
-// Ticks that are a few milliseconds old, for the price of a load: enough for an age. Whoever serves
-// the devices that record sets them (0: nobody does); until then they are looked up.
-inline constinit std::atomic<uint64_t> coarse_ticks = 0;
-inline uint64_t CoarseTicks() noexcept {
-    const uint64_t ticks = coarse_ticks.load(std::memory_order_relaxed);
-    return ticks != 0 ? ticks : Ticks();
 }
 
 // The `detail` of an event for a time that was measured.
@@ -184,7 +204,7 @@ class Recorder {
     void Existed(uint32_t slot, const AllocationFacts& facts) noexcept;
     void Freed(uint32_t slot) noexcept;
     // The event of it, if records_events() and it was not told by FreedLater().
-    void NoteFree(const AllocationFacts& facts, EventLane& lane) noexcept;
+    void NoteFree(const AllocationFacts& facts, EventLane& lane, uint16_t thread) noexcept;
     // The application freed a slot whose record stays until its shard's thread comes round to it.
     // Threads: any.
     void FreedLater(const AllocationFacts& facts) noexcept;
@@ -276,7 +296,7 @@ class Recorder {
 
 [[gnu::always_inline]] inline void Recorder::Allocated(uint32_t slot, const AllocationFacts& facts,
                                                        EventLane& lane) noexcept {
-    const uint64_t ticks = records_events() ? Ticks() : CoarseTicks();
+    const uint64_t ticks = records_events() ? lane.TicksOfNext() : CoarseTicks();
     const Allocator by = TakeAllocator();
     if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) [[likely]] {
         WriteAllocation(*record, facts, ticks, by);
@@ -284,6 +304,7 @@ class Recorder {
         CountUnrecorded(TESSERA_KIND_SLOTS);
     }
     if (!records_events()) return;
+    lane.thread = by.thread;
     tessera_event event = MakeEvent(TESSERA_EVENT_allocate, ticks, facts, facts.size_bytes);
     event.thread = by.thread;
     event.stack = by.stack;
@@ -299,10 +320,11 @@ class Recorder {
     }
 }
 
-[[gnu::always_inline]] inline void Recorder::NoteFree(const AllocationFacts& facts,
-                                                      EventLane& lane) noexcept {
-    tessera_event event = MakeEvent(TESSERA_EVENT_free, Ticks(), facts, facts.size_bytes);
-    event.thread = CurrentThread();
+[[gnu::always_inline]] inline void Recorder::NoteFree(const AllocationFacts& facts, EventLane& lane,
+                                                      uint16_t thread) noexcept {
+    tessera_event event =
+        MakeEvent(TESSERA_EVENT_free, lane.TicksOfNext(), facts, facts.size_bytes);
+    event.thread = thread;
     if (!lane.is_open()) [[unlikely]]
         return WriteShared(event);
     lane.Write(event);

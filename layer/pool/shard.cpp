@@ -123,7 +123,9 @@ void Shard::RecordFree(const Slot& slot, SlotId id, bool told) noexcept {
     facts.object = SlotTable::LastNameOf(slot, id);
     facts.size_bytes = slot.RequestedBytes();
     facts.type = static_cast<uint8_t>(slot.TypeIndex());
-    table_.recorder().NoteFree(facts, lane_);
+    // Nearly always it is the thread that allocates here.
+    const bool same = allocator.load(std::memory_order_relaxed) == ThreadNumber();
+    table_.recorder().NoteFree(facts, lane_, same ? lane_.thread : channel::CurrentThread());
 }
 
 bool Shard::ReserveBlock(const ArenaKey& key) noexcept {
