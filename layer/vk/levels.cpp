@@ -88,6 +88,8 @@ void TakeLevel(Device& device) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     if (level == before) return;
     channel::Calibrate();
     const uint32_t types = device.memory().memoryTypeCount;
+    // What was recorded at an earlier time goes before readers are told to look.
+    if (before == TESSERA_LEVEL_totals) device.resources.Start(device.record());
     recorder.MakeRoom(device.slots.SlotCount());
     for (uint32_t type = 0; type < types; ++type)
         device.PoolOf(type).LockAll();
@@ -100,10 +102,7 @@ void TakeLevel(Device& device) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     recorder.SetLevel(level);
     for (uint32_t type = types; type-- > 0;)
         device.PoolOf(type).UnlockAll();
-    if (level == TESSERA_LEVEL_totals)
-        device.resources.Stop();
-    else if (before == TESSERA_LEVEL_totals)
-        device.resources.Start(device.record());
+    if (level == TESSERA_LEVEL_totals) device.resources.Stop();
     recorder.Note(TESSERA_EVENT_level, 0, level);
 }
 

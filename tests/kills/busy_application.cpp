@@ -5,7 +5,9 @@
 //
 //   busy_application forever SEED   until it is killed; threads also free each other's memory
 //   busy_application rounds SEED    the same round again and again, until standard input ends
-//   busy_application idle SEED      only has a device, until standard input ends
+//   busy_application list COUNT     makes so many buffers, writes `made`, destroys them at the next
+//                                   byte of standard input, writes `gone`, and waits for its end
+//   busy_application idle 0         only has a device, until standard input ends
 //
 // It writes `ready` once the device exists. Of `rounds` the second line begins with what each round
 // of either thread comes to, which depends on the seed alone, so that whatever disturbs the
@@ -247,10 +249,32 @@ Rounds RunRounds(const Gpu& gpu, uint64_t seed, const std::atomic<bool>& stop) {
     return rounds;
 }
 
+void Say(const char* line) {
+    std::puts(line);
+    std::fflush(stdout);
+}
+
 void AwaitEndOfInput() {
     char byte;
     while (read(STDIN_FILENO, &byte, 1) > 0) {
     }
+}
+
+void MakeAndDestroy(const Gpu& gpu, uint64_t count) {
+    std::vector<VkBuffer> buffers(count);
+    VkBufferCreateInfo info = {};
+    info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
+    info.size = 256;
+    info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT;
+    for (VkBuffer& buffer : buffers)
+        Check(vkCreateBuffer(gpu.device, &info, nullptr, &buffer), "vkCreateBuffer");
+    Say("made");
+    char byte;
+    if (read(STDIN_FILENO, &byte, 1) != 1) Fail("nobody says when to go on");
+    for (const VkBuffer buffer : buffers)
+        vkDestroyBuffer(gpu.device, buffer, nullptr);
+    Say("gone");
+    AwaitEndOfInput();
 }
 
 // The threads do not wait for each other: each does as many rounds as it can.
@@ -278,16 +302,16 @@ void RunUntilAsked(const Gpu& gpu, uint64_t seed) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) Fail("usage: busy_application forever|rounds|idle SEED");
+    if (argc != 3) Fail("usage: busy_application forever|rounds|list|idle NUMBER");
     alarm(900);  // whoever started it may be gone
     const std::string_view mode = argv[1];
     const uint64_t seed = std::strtoull(argv[2], nullptr, 10);
     Gpu gpu;
     Open(gpu);
-    std::puts("ready");
-    std::fflush(stdout);
+    Say("ready");
     if (mode == "forever") RunForever(gpu, seed);
     if (mode == "rounds") RunUntilAsked(gpu, seed);
+    if (mode == "list") MakeAndDestroy(gpu, seed);
     if (mode == "idle") AwaitEndOfInput();
     Close(gpu);
     return 0;

@@ -58,11 +58,16 @@ std::string Child::ReadLine() {
     return line;
 }
 
+void Child::Send() {
+    EXPECT_EQ(write(input_, "\n", 1), 1);
+}
+
 void Child::EndInput() {
     if (input_ >= 0) close(std::exchange(input_, -1));
 }
 
 void Child::Kill() {
+    if (pid_ <= 0) return;  // kill() takes -1 for everybody
     kill(pid_, SIGKILL);
     siginfo_t info;
     EXPECT_EQ(waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT), 0);

@@ -15,9 +15,9 @@ namespace tessera::test {
 // What is still there at the end of its life is killed and waited for.
 class Child {
  public:
-    // Starts a program with the environment of this process. Its standard input is a pipe that
-    // nobody writes to, standard output another one, which ReadLine() reads, unless `quiet`: then
-    // both outputs go nowhere.
+    // Starts a program with the environment of this process. Its standard input is a pipe
+    // that Send() writes to, standard output another one, which ReadLine() reads, unless `quiet`:
+    // then both outputs go nowhere.
     explicit Child(const std::vector<std::string>& command, bool quiet = false);
     ~Child();
     Child(const Child&) = delete;
@@ -27,6 +27,9 @@ class Child {
 
     // Returns: the next line of its output, without its end; empty at the end.
     std::string ReadLine();
+
+    // It reads a byte of its input.
+    void Send();
 
     // It reads the end of its input: the sign to end for those that wait for it.
     void EndInput();

@@ -62,11 +62,11 @@ std::string CheckBlocks(const reader::Process& process, const reader::Device& de
     return "";
 }
 
-std::string CheckHandles(const reader::Detail& detail, bool runs) {
+std::string CheckHandles(const reader::Detail& detail, bool ran) {
     std::set<uint64_t> handles;
     for (const reader::Allocation& allocation : detail.allocations)
         // The driver may hand out again at once what it got back, in another record.
-        if ((!runs || allocation.reason == TESSERA_REASON_none) &&
+        if ((!ran || allocation.reason == TESSERA_REASON_none) &&
             !handles.insert(allocation.memory).second)
             return "two live allocations have one handle";
     return "";
@@ -106,7 +106,7 @@ std::string CheckWholeness(const reader::Process& process, const reader::Detail&
 }
 
 // Records against totals, and records against each other.
-std::string CheckRecords(const reader::Device& device, bool level_changes) {
+std::string CheckRecords(const reader::Device& device) {
     const reader::Detail& detail = device.detail;
     uint64_t live = 0;
     uint64_t bytes = 0;
@@ -126,7 +126,6 @@ std::string CheckRecords(const reader::Device& device, bool level_changes) {
             detail.allocations[resource.allocation].size_bytes != resource.size_bytes)
             return Say("a buffer is bound to memory of another size", resource.size_bytes,
                        detail.allocations[resource.allocation].size_bytes);
-    if (level_changes) return "";
     if (Distance(detail.allocations.size(), live) > left_out)
         return Say("allocations, in records and totals", detail.allocations.size(), live);
     uint64_t recorded = 0;
@@ -144,18 +143,18 @@ std::string CheckRecords(const reader::Device& device, bool level_changes) {
 
 }  // namespace
 
-std::string WhatIsImplausible(const reader::Process& process, const Situation& situation) {
+std::string WhatIsImplausible(const reader::Process& process, bool ran) {
     std::string problem = WhatIsUnsound(process);
     if (problem.empty() && process.devices.size() > 1) problem = "there is more than one device";
     for (const reader::Device& device : process.devices) {
         if (problem.empty()) problem = CheckTotals(process, device);
-        if (problem.empty()) problem = CheckHandles(device.detail, situation.runs);
+        if (problem.empty()) problem = CheckHandles(device.detail, ran);
         if (problem.empty()) problem = CheckWholeness(process, device.detail);
-        if (situation.runs) continue;
+        if (ran) continue;
         if (problem.empty()) problem = CheckBlocks(process, device);
         if (problem.empty()) problem = CheckOverlaps(device.detail);
         if (problem.empty() && device.detail.level != TESSERA_LEVEL_totals)
-            problem = CheckRecords(device, situation.level_changes);
+            problem = CheckRecords(device);
         if (problem.empty() && device.detail.moving > kThreadsInTheMiddle)
             problem = Say("more records are in the middle of a change than there are threads",
                           device.detail.moving, kThreadsInTheMiddle);

@@ -14,22 +14,14 @@
 
 namespace tessera::test {
 
-// How the process was copied.
-struct Situation {
-    // It ran: what is copied a moment later may be of another moment, so that only what lies in one
-    // record can be held against each other.
-    bool runs = false;
-    // Its level was asked to change: it may have been in the middle of that.
-    bool level_changes = false;
-};
-
 // Threads that may be in the middle of an operation when the process dies: two of the application,
 // and the layer's helper.
 inline constexpr uint64_t kThreadsInTheMiddle = 3;
 
-// Returns: the first thing that cannot be, as a sentence; empty if all can be. WhatIsUnsound() is
-// part of it.
-std::string WhatIsImplausible(const reader::Process& process, const Situation& situation);
+// Returns: the first thing that cannot be, as a phrase; empty if all can be. WhatIsUnsound() is
+// part of it. `ran`: the process ran while it was copied. What is copied a moment later may be of
+// another moment then, so that only what lies in one record can be held against each other.
+std::string WhatIsImplausible(const reader::Process& process, bool ran);
 
 // The same of events.
 std::string WhatIsImplausible(const reader::EventBatch& batch);

@@ -177,6 +177,7 @@ int KillAtStep(const std::vector<std::string>& command, const std::string& folde
         execv(arguments[0], arguments.data());
         _exit(126);
     }
+    if (pid < 0) return -1;
     const size_t before = CountRequests(folder);
     bool begun = false;
     int status = 0;
