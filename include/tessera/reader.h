@@ -97,7 +97,7 @@ struct Detail {
     tessera_level level = TESSERA_LEVEL_totals;  // totals: nothing of the following is known
     uint64_t since_ns = 0;                       // when recording began at this level
     std::vector<Allocation> allocations;         // live ones, pooled first, in order of place
-    std::vector<Block> blocks;
+    std::vector<Block> blocks;  // of a destroyed device those in which something was left
     std::vector<Resource> resources;
     // Of each kind, what there was no room to record, by enum tessera_kind.
     std::array<uint64_t, TESSERA_MAX_KINDS> unrecorded = {};

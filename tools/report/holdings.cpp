@@ -160,10 +160,8 @@ class Builder {
                 passed[item.allocation->type].push_back(&item);
             }
         }
-        // The empty blocks of a device that is gone are gone.
-        const bool gone = IsGone(device);
         for (uint32_t i = 0; i < pooled.size(); ++i)
-            if (!gone || !pooled[i].empty()) AddBlock(device, i, pooled[i]);
+            AddBlock(device, i, pooled[i]);
         for (auto& [type, group] : passed)
             AddPassed(device, type, group);
     }
@@ -253,6 +251,7 @@ class Builder {
             if (item.resource != nullptr) holder.what = DescribeResource(*item.resource);
         }
         if (holder.size_bytes != allocation.size_bytes) holder.size_bytes = 0;
+        if (holder.type != allocation.type) holder.type = reader::kNone;
         if (holder.name.empty()) holder.name = name;
         ++holder.count;
         holder.bytes += allocation.size_bytes;

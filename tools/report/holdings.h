@@ -68,7 +68,7 @@ struct Holder {
     uint64_t oldest_ns = 0;  // age
     uint64_t youngest_ns = 0;
     Use use = Use::kUnbound;
-    uint32_t type = 0;
+    uint32_t type = 0;  // of memory; kNone: they differ
     uint32_t thread = reader::kNone;
     uint32_t stack = reader::kNone;
     uint64_t size_bytes = 0;  // of each; 0: they differ

@@ -360,7 +360,7 @@ Json HoldersJson(const Holdings& holdings, Stacks& stacks) {
     for (const Holder& holder : holdings.holders) {
         holders.push_back(
             {{"device", holder.device},
-             {"type", holder.type},
+             {"type", holder.type == reader::kNone ? Json() : Json(holder.type)},
              {"use", Name(holder.use)},
              {"name", TextOrNull(holder.name)},
              {"what", TextOrNull(holder.what)},

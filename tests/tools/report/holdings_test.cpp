@@ -145,16 +145,27 @@ TEST(Holdings, CallLeaksWhatOutlivesItsDeviceOrProcess) {
     }
 }
 
-TEST(Holdings, LeaveOutEmptyBlocksOfWhatIsGone) {
+TEST(Holdings, ShowEmptyBlocksAsTheTotalsDoAlsoOfAProcessThatEnded) {
     const auto source = EmptyScene();
     AddBlock(DeviceOf(*source), 1 << 20);
     AddBlock(DeviceOf(*source), 1 << 20);
     AddAllocation(DeviceOf(*source), 1, 0, 64);
     EXPECT_EQ(HoldingsOf(source->process()).blocks.size(), 2u);
-    DeviceOf(*source).state = TESSERA_DEVICE_DESTROYED;
+    source->process().state = reader::ProcessState::kEnded;
+    EXPECT_EQ(HoldingsOf(source->process()).blocks.size(), 2u);
+}
+
+TEST(Holdings, OfSeveralMemoryTypesAreOfNone) {
+    const auto source = EmptyScene();
+    for (uint32_t i = 0; i < 4; ++i) {
+        AddAllocation(DeviceOf(*source), reader::kNone, 0, 64 + i);
+        DeviceOf(*source).detail.allocations[i].stack = i / 2;
+        DeviceOf(*source).detail.allocations[i].type = i == 0 ? 2 : 1;
+    }
     const Holdings holdings = HoldingsOf(source->process());
-    ASSERT_EQ(holdings.blocks.size(), 1u);
-    EXPECT_EQ(holdings.blocks[0].number, 1u);
+    ASSERT_EQ(holdings.holders.size(), 2u);
+    EXPECT_EQ(holdings.holders[0].type, 1u);
+    EXPECT_EQ(holdings.holders[1].type, reader::kNone);
 }
 
 TEST(Words, TellUsesFromFlags) {
