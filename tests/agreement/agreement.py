@@ -103,8 +103,8 @@ def counted(count, totals):
     """Sentences on where the totals are not what application and driver counted themselves."""
     said = []
     for number, device in enumerate(count, start=1):
-        for side in ("app", "driver"):
-            for index, own in enumerate(device[side]):
+        for side, types in device.items():
+            for index, own in enumerate(types):
                 for key, value in own.items():
                     told = totals["type"].numbers[(number, index, f"{side}.{key}")]
                     if told != value:
