@@ -444,9 +444,10 @@ struct tessera_event {
     uint64_t ticks;  /* when, see struct tessera_clock */
     uint8_t kind;    /* enum tessera_event_kind */
     uint8_t type;    /* index of the memory type; 255: none */
-    uint16_t detail; /* pass_through: enum tessera_reason. allocate, free, block_made,
-                      * block_released: 1 + tessera_histogram_bucket() of the time that the call
-                      * took if it was measured, else 0. failure: enum tessera_call */
+    uint16_t detail; /* pass_through: enum tessera_reason. block_made: 1 +
+                      * tessera_histogram_bucket() of the time that the driver took. failure: enum
+                      * tessera_call. allocate, free, block_released: the same as of block_made if
+                      * it was measured, else 0 */
     uint16_t thread; /* as in tessera_allocation_record */
     uint16_t stack;
     uint64_t object; /* the application's VkDeviceMemory; block_made and _released: the driver's */

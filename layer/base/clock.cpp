@@ -29,6 +29,8 @@ bool CyclesAreEven() noexcept {
 
 }  // namespace
 
-const bool kTicksAreCycles = CyclesAreEven();
+void ChooseTicks() noexcept {
+    ticks_are_cycles.store(CyclesAreEven(), std::memory_order_relaxed);
+}
 
 }  // namespace tessera

@@ -7,6 +7,7 @@
 
 #include <time.h>
 
+#include <atomic>
 #include <cstdint>
 
 namespace tessera {
@@ -29,10 +30,12 @@ inline uint64_t CoarseMs() noexcept {
 // A count that goes up evenly, for a fraction of the price: the processor's cycles where it counts
 // them evenly on all cores, else nanoseconds. struct tessera_clock of the channel says which time
 // it stands for. Never 0.
-extern const bool kTicksAreCycles;
+inline constinit std::atomic<bool> ticks_are_cycles = false;
+// Finds out which of the two it is. To be called before the first Ticks() that counts.
+void ChooseTicks() noexcept;
 inline uint64_t Ticks() noexcept {
 #if defined(__x86_64__)
-    if (kTicksAreCycles) [[likely]]
+    if (ticks_are_cycles.load(std::memory_order_relaxed)) [[likely]]
         return __builtin_ia32_rdtsc();
 #elif defined(__aarch64__)
     uint64_t count = 0;

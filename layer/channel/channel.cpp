@@ -149,6 +149,7 @@ void CloseIfUnused(State& state) noexcept {
 void InstanceCreated(bool publish, uint64_t max_bytes) noexcept {
     const MutexLock lock(g_mutex);
     const bool is_first = g_state.instances++ == 0;
+    ChooseTicks();
     Segment& segment = g_state.segment;
     if (!publish) return;
     if (!segment.is_open())

@@ -58,6 +58,16 @@ inline void AddShared(uint64_t& word, uint64_t delta) noexcept {
     std::atomic_ref<uint64_t>(word).fetch_add(delta, std::memory_order_relaxed);
 }
 
+// What is stored after it is visible only once all that was stored before it is. ThreadSanitizer
+// knows no fences, and misses none: those who read are other processes.
+inline void OrderWrites() noexcept {
+#if defined(__SANITIZE_THREAD__)
+    std::atomic_signal_fence(std::memory_order_release);
+#else
+    std::atomic_thread_fence(std::memory_order_release);
+#endif
+}
+
 // Makes a group's sequence odd for its own lifetime.
 // Requires: the caller holds the lock that owns the group, for at least as long.
 class SequencedWrite {
@@ -66,6 +76,7 @@ class SequencedWrite {
         if constexpr (!kCounts) return;
         odd_ = Load(sequence_) + 1;
         Store(sequence_, odd_);
+        // The odd value must be visible before any word of the group changes.
         OrderWrites();
     }
     ~SequencedWrite() {
@@ -77,16 +88,6 @@ class SequencedWrite {
     SequencedWrite& operator=(const SequencedWrite&) = delete;
 
  private:
-    // The odd value must be visible before any word of the group changes. ThreadSanitizer knows no
-    // fences, and misses none: those who read the group are other processes.
-    static void OrderWrites() noexcept {
-#if defined(__SANITIZE_THREAD__)
-        std::atomic_signal_fence(std::memory_order_release);
-#else
-        std::atomic_thread_fence(std::memory_order_release);
-#endif
-    }
-
     uint64_t& sequence_;
     uint64_t odd_ = 0;
 };

@@ -133,6 +133,9 @@ void AddToRetired(tessera_device_record& sum, const tessera_device_record& devic
     }
     for (uint32_t i = 0; i < TESSERA_MAX_MISUSES; ++i)
         Add(sum.misuse[i], Load(device.misuse[i]));
+    for (uint32_t i = 0; i < TESSERA_MAX_KINDS; ++i)
+        Add(sum.unrecorded[i], Load(device.unrecorded[i]));
+    Add(sum.frames, Load(device.frames));
     Add(sum.retired_devices, 1);
 }
 

@@ -44,6 +44,7 @@ void Recorder::Open(tessera_device_record& record) noexcept {
 
 void Recorder::MakeRoom(uint32_t count) noexcept {
     if (!IsPublished()) return;
+    MutexLock lock(mutex_);
     for (uint32_t chunk = 0, first = 0; chunk < kChunks && first < count; ++chunk) {
         const uint32_t size = 1u << (kFirstBits + chunk);
         if (chunks_[chunk].load(std::memory_order_relaxed) == nullptr) {
@@ -62,8 +63,11 @@ void Recorder::SetLevel(tessera_level level) noexcept {
     if (before == level) return;
     if (before == TESSERA_LEVEL_totals || level == TESSERA_LEVEL_totals)
         Store(record_->level_since, Ticks());
+    // Among the events of the level that has any.
+    if (before == TESSERA_LEVEL_events) Note(TESSERA_EVENT_level, 0, level);
     Store(record_->level, level);
     level_.store(level, std::memory_order_relaxed);
+    if (level == TESSERA_LEVEL_events) Note(TESSERA_EVENT_level, 0, level);
 }
 
 void Recorder::Existed(uint32_t slot, const AllocationFacts& facts) noexcept {
@@ -176,27 +180,36 @@ void Recorder::Note(tessera_event_kind kind, uint64_t object, uint64_t value, ui
 // Each thread keeps to one of a few lanes, so that its own events stay in order and threads seldom
 // wait for each other.
 void Recorder::WriteShared(const tessera_event& event) noexcept {
+    noted_.fetch_add(1, std::memory_order_relaxed);
     SharedLane& shared = shared_[event.thread % kSharedLanes];
     LightLock lock(shared.mutex);
-    if (!shared.lane.is_open()) {
-        bool opened = false;
-        for (const uint64_t events : kSharedLaneEvents)
-            if (!opened) opened = OpenExtent(shared.lane, RingBytes(events));
-        if (!opened) return CountUnrecorded(TESSERA_KIND_RING);
-    }
+    if (!shared.lane.is_open() && !OpenShared(shared.lane))
+        return CountUnrecorded(TESSERA_KIND_RING);
     shared.lane.Write(event);
 }
 
-void Recorder::OpenLane(EventLane& lane) noexcept {
+bool Recorder::OpenLane(EventLane& lane) noexcept {
+    if (!lane.MayAsk()) return false;
     for (const uint64_t events : kLaneEvents)
-        if (lane.is_open() || OpenExtent(lane, RingBytes(events))) return;
+        if (OpenExtent(lane, RingBytes(events))) return true;
+    lane.Refused();
+    return false;
+}
+
+bool Recorder::OpenShared(EventLane& lane) noexcept {
+    if (!lane.MayAsk()) return false;
+    for (const uint64_t events : kSharedLaneEvents)
+        if (OpenExtent(lane, RingBytes(events))) return true;
+    lane.Refused();
+    return false;
 }
 
 bool Recorder::OpenExtent(EventLane& lane, uint64_t bytes) noexcept {
     if (!IsPublished()) return false;
-    const uint32_t number = lanes_.fetch_add(1, std::memory_order_relaxed);
-    void* const extent = AddExtent(TESSERA_KIND_RING, owner_, number, bytes);
+    MutexLock lock(mutex_);
+    void* const extent = AddExtent(TESSERA_KIND_RING, owner_, lanes_, bytes);
     if (extent == nullptr) return false;
+    ++lanes_;
     lane.Open(extent, bytes);
     return true;
 }

@@ -14,6 +14,7 @@
 #ifndef TESSERA_LAYER_CHANNEL_RECORDER_H_
 #define TESSERA_LAYER_CHANNEL_RECORDER_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -50,6 +51,8 @@ class EventLane {
         if (ring == nullptr) return;
         tessera_event& place = events_[written_ & mask_];
         __builtin_prefetch(&events_[(written_ + 2 * kLinesAhead) & mask_], 1);
+        // Whoever sees a part of this event has seen that the one in its place is gone.
+        OrderWrites();
         auto* const words = reinterpret_cast<uint64_t*>(&place);
         static_assert(offsetof(tessera_event, type) == 9 && offsetof(tessera_event, detail) == 10 &&
                       offsetof(tessera_event, thread) == 12 &&
@@ -65,23 +68,35 @@ class EventLane {
 
     // The time of the next event: the cycle counter is read once for some events that follow each
     // other closely, since a read takes as long as all else about them. It is at most so many
-    // events old, and, with somebody who sets coarse_ticks, at most as old as these.
-    uint64_t TicksOfNext() noexcept {
+    // events old, and, with somebody who sets coarse_ticks, at most as old as these. `others`:
+    // another number once an event was written elsewhere, which read the counter: this one comes
+    // after it.
+    uint64_t TicksOfNext(uint32_t others) noexcept {
         const uint64_t coarse = coarse_ticks.load(std::memory_order_relaxed);
-        if (written_ % kEventsPerRead == 0 || coarse != coarse_seen_ || coarse == 0) {
+        if (written_ % kEventsPerRead == 0 || coarse != coarse_seen_ || coarse == 0 ||
+            others != others_seen_) {
             coarse_seen_ = coarse;
+            others_seen_ = others;
             ticks_ = Ticks();
         }
         return ticks_;
     }
 
-    // Who allocated last, for the frees that follow by the same thread.
+    // Who wrote an allocation last, for the frees that follow by the same thread: the number that
+    // tells threads apart, and the thread's record. 0: nobody yet.
+    uint64_t thread_key = 0;
     uint16_t thread = 0;
+
+    // Whether room for it should be asked for now: not each time after it was refused.
+    bool MayAsk() noexcept { return refusals_ == 0 || std::has_single_bit(++refusals_); }
+    void Refused() noexcept { refusals_ = std::max<uint64_t>(refusals_, 1); }
 
  private:
     static constexpr uint64_t kEventsPerRead = 8;
     static constexpr uint64_t kLinesAhead = 4;
     uint64_t coarse_seen_ = 0;
+    uint64_t refusals_ = 0;
+    uint32_t others_seen_ = 0;
     uint64_t ticks_ = 0;
     std::atomic<tessera_ring*> ring_ = nullptr;
     tessera_event* events_ = nullptr;
@@ -118,6 +133,15 @@ inline tessera_event MakeEvent(tessera_event_kind kind, uint64_t ticks,
     event.object = facts.object;
     event.value = value;
     return event;
+}
+
+// Differs between threads that live at the same time.
+inline uint64_t ThreadKey() noexcept {
+#if defined(__x86_64__) || defined(__aarch64__)
+    return reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
+#else
+    return uint64_t{CurrentThread()} + 1;
+#endif
 }
 
 // The `detail` of an event for a time that was measured.
@@ -191,11 +215,11 @@ class Recorder {
     tessera_level level() const noexcept { return level_.load(std::memory_order_relaxed); }
 
     // Makes room for the records of slots [0, count), as far as there is room.
-    // Threads: externally synchronised with each other; others may record meanwhile.
+    // Threads: any.
     void MakeRoom(uint32_t count) noexcept;
 
-    // Takes another level. From totals on, the caller then calls Allocated() for each live slot.
-    // Requires: the locks of all shards are held.
+    // Takes another level, and notes it among the events. From totals on, the caller calls
+    // Existed() for each slot before. Requires: the locks of all shards are held.
     void SetLevel(tessera_level level) noexcept;
 
     // A slot begins, was there when recording began (`is_new` false), or ends.
@@ -204,7 +228,7 @@ class Recorder {
     void Existed(uint32_t slot, const AllocationFacts& facts) noexcept;
     void Freed(uint32_t slot) noexcept;
     // The event of it, if records_events() and it was not told by FreedLater().
-    void NoteFree(const AllocationFacts& facts, EventLane& lane, uint16_t thread) noexcept;
+    void NoteFree(const AllocationFacts& facts, EventLane& lane) noexcept;
     // The application freed a slot whose record stays until its shard's thread comes round to it.
     // Threads: any.
     void FreedLater(const AllocationFacts& facts) noexcept;
@@ -216,6 +240,7 @@ class Recorder {
     // Blocks, at every level. Returns: the number of its record, or kNoRecord. Threads: any.
     uint32_t BlockMade(const BlockFacts& facts) noexcept;
     // `keeps`: the record stays, to show where leaked allocations lay.
+    // To be told before the driver is, which may use the handle again at once.
     void BlockReleased(uint32_t number, const BlockFacts& facts, bool keeps) noexcept;
 
     // What was passed through, at every level; `facts.block` is the reason. `stack`: as below.
@@ -226,9 +251,6 @@ class Recorder {
     // Any other event. Threads: any; does nothing below the level `events`.
     void Note(tessera_event_kind kind, uint64_t object, uint64_t value, uint8_t type = kNoType,
               uint16_t detail = 0) noexcept;
-
-    // Opens the lane of a shard. Requires: the shard's lock, or that nobody knows the shard yet.
-    void OpenLane(EventLane& lane) noexcept;
 
     void CountUnrecorded(tessera_kind kind) noexcept {
         if (record_ != nullptr) AddShared(record_->unrecorded[kind], 1);
@@ -254,6 +276,10 @@ class Recorder {
     void WriteAllocation(tessera_allocation_record& record, const AllocationFacts& facts,
                          uint64_t ticks, Allocator by) noexcept;
     void WriteShared(const tessera_event& event) noexcept;
+    // Makes room for a lane, the larger the better. Returns: false if there is none, or if it is
+    // not asked for again yet. Requires: the lane's lock.
+    bool OpenLane(EventLane& lane) noexcept;
+    bool OpenShared(EventLane& lane) noexcept;
     bool OpenExtent(EventLane& lane, uint64_t bytes) noexcept;
     bool IsPublished() const noexcept { return owner_ != 0; }
 
@@ -261,9 +287,11 @@ class Recorder {
     uint64_t owner_ = 0;  // the device's id; 0: nobody can read what is recorded
     tessera_device_record* record_ = nullptr;
     std::atomic<tessera_allocation_record*> chunks_[kChunks] = {};
-    std::atomic<uint32_t> lanes_ = 0;
+    // Goes up with each event that is written to a shared lane.
+    std::atomic<uint32_t> noted_ = 0;
 
     Mutex mutex_;
+    uint32_t lanes_ ABSL_GUARDED_BY(mutex_) = 0;  // that have room
     NumberedTable<tessera_block_record, TESSERA_KIND_BLOCKS> blocks_ ABSL_GUARDED_BY(mutex_);
     NumberedTable<tessera_allocation_record, TESSERA_KIND_PASSED> passed_ ABSL_GUARDED_BY(mutex_);
     SharedLane shared_[kSharedLanes];
@@ -296,7 +324,8 @@ class Recorder {
 
 [[gnu::always_inline]] inline void Recorder::Allocated(uint32_t slot, const AllocationFacts& facts,
                                                        EventLane& lane) noexcept {
-    const uint64_t ticks = records_events() ? lane.TicksOfNext() : CoarseTicks();
+    const uint64_t ticks =
+        records_events() ? lane.TicksOfNext(noted_.load(std::memory_order_relaxed)) : CoarseTicks();
     const Allocator by = TakeAllocator();
     if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) [[likely]] {
         WriteAllocation(*record, facts, ticks, by);
@@ -304,11 +333,12 @@ class Recorder {
         CountUnrecorded(TESSERA_KIND_SLOTS);
     }
     if (!records_events()) return;
+    lane.thread_key = ThreadKey();
     lane.thread = by.thread;
     tessera_event event = MakeEvent(TESSERA_EVENT_allocate, ticks, facts, facts.size_bytes);
     event.thread = by.thread;
     event.stack = by.stack;
-    if (!lane.is_open()) [[unlikely]]
+    if (!lane.is_open() && !OpenLane(lane)) [[unlikely]]
         return WriteShared(event);
     lane.Write(event);
 }
@@ -320,12 +350,13 @@ class Recorder {
     }
 }
 
-[[gnu::always_inline]] inline void Recorder::NoteFree(const AllocationFacts& facts, EventLane& lane,
-                                                      uint16_t thread) noexcept {
+[[gnu::always_inline]] inline void Recorder::NoteFree(const AllocationFacts& facts,
+                                                      EventLane& lane) noexcept {
     tessera_event event =
-        MakeEvent(TESSERA_EVENT_free, lane.TicksOfNext(), facts, facts.size_bytes);
-    event.thread = thread;
-    if (!lane.is_open()) [[unlikely]]
+        MakeEvent(TESSERA_EVENT_free, lane.TicksOfNext(noted_.load(std::memory_order_relaxed)),
+                  facts, facts.size_bytes);
+    event.thread = lane.thread_key == ThreadKey() ? lane.thread : CurrentThread();
+    if (!lane.is_open() && !OpenLane(lane)) [[unlikely]]
         return WriteShared(event);
     lane.Write(event);
 }

@@ -262,14 +262,27 @@ void Segment::Describe(bool is_new) noexcept {
     std::atomic_ref<uint64_t>(header.magic).store(TESSERA_CHANNEL_MAGIC, std::memory_order_release);
 }
 
+// The sequences of a table's records, which are the first word of each.
+void Segment::RepairTable(const tessera_extent& extent) noexcept {
+    const uint64_t record_bytes = tessera_record_bytes(extent.kind);
+    if (record_bytes == 0 || extent.kind == TESSERA_KIND_DEVICE) return;
+    auto* const start = reinterpret_cast<std::byte*>(header_) + extent.offset;
+    for (uint64_t at = 0; at + record_bytes <= extent.bytes; at += record_bytes)
+        MakeEven(*reinterpret_cast<uint64_t*>(start + at));
+}
+
 // An earlier load may have ended anywhere: nobody will end its changes or destroy its devices.
 void Segment::Repair() noexcept {
     MakeEven(header_->sequence);
     const SequencedWrite write(header_->sequence);
+    for (uint32_t i = 0; i < extent_count_; ++i)
+        RepairTable(extents_[i]);
     for (uint64_t i = 0; i < capacity_; ++i) {
         tessera_device_record& device = record(i);
         for (tessera_type_totals& totals : device.totals)
             MakeEven(totals.sequence);
+        for (tessera_shard_counters& line : device.shards)
+            MakeEven(line.sequence);
         if (Load(device.state) != TESSERA_DEVICE_LIVE) continue;
         Add(header_->destroyed_devices, 1);
         Store(device.destroyed_order, Load(header_->destroyed_devices));
@@ -303,13 +316,13 @@ void* Segment::AddExtentUnannounced(const tessera_extent& wanted) noexcept {
     // One that was let go, of just this size: a larger one would seem to hold records that the
     // table's next extent has. Tables of one kind grow in the same steps.
     uint32_t index = 0;
-    while (index < extent_count_ && (extents_[index].kind != TESSERA_KIND_FREE ||
-                                     extents_[index].bytes != wanted.bytes))
+    while (index < extent_count_ &&
+           (extents_[index].kind != TESSERA_KIND_FREE || extents_[index].bytes != wanted.bytes))
         ++index;
     tessera_extent extent = wanted;
     const bool is_new = index == extent_count_;
     if (is_new) {
-        if (extent_count_ == TESSERA_MAX_EXTENTS || wanted.bytes > max_bytes_ - bytes_ ||
+        if (extent_count_ == TESSERA_MAX_EXTENTS || wanted.bytes > RoomFor(wanted.kind) ||
             !GrowFile(bytes_ + wanted.bytes))
             return nullptr;
         extent.offset = bytes_;
@@ -328,6 +341,17 @@ void* Segment::AddExtentUnannounced(const tessera_extent& wanted) noexcept {
     }
     SetExtent(index, extent);
     return start;
+}
+
+// How many bytes more there may be for one kind: what is recorded of one device must not cost
+// another one its totals, and events not the records of what lives.
+uint64_t Segment::RoomFor(uint32_t kind) const noexcept {
+    const uint64_t room = max_bytes_ - bytes_;
+    if (kind == TESSERA_KIND_DEVICE) return room;
+    const uint64_t reserve =
+        std::min(kReservedRecords * ExtentBytes(sizeof(tessera_device_record)), max_bytes_ / 4);
+    const uint64_t rest = room - std::min(room, reserve);
+    return kind == TESSERA_KIND_RING ? rest / 2 : rest;
 }
 
 // Reserves what lies behind [bytes_, bytes). Returns: false if there is no room.

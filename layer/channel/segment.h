@@ -26,6 +26,9 @@ inline constexpr uint64_t kMaxSegmentBytes = uint64_t{32} << 20;
 // Records that a new segment has room for, if there is space: the retired sum and two devices.
 inline constexpr uint64_t kFirstRecords = 3;
 
+// Devices whose records find room however much else is recorded.
+inline constexpr uint64_t kReservedRecords = 16;
+
 // No more devices have records at a time.
 inline constexpr uint64_t kMostRecords = 384;
 
@@ -107,6 +110,8 @@ class Segment {
     void Forget() noexcept;
     bool TakeExtents(const tessera_channel_header& found) noexcept;
     bool GrowFile(uint64_t bytes) noexcept;
+    uint64_t RoomFor(uint32_t kind) const noexcept;
+    void RepairTable(const tessera_extent& extent) noexcept;
     void SetExtent(uint32_t index, const tessera_extent& extent) noexcept;
     void* AddExtentUnannounced(const tessera_extent& wanted) noexcept;
     void Describe(bool is_new) noexcept;

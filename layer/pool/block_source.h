@@ -60,9 +60,8 @@ struct BlockMemory {
     uint64_t handle = 0;        // opaque to the pool; for layer/vk the driver's VkDeviceMemory
     std::byte* host = nullptr;  // start of the whole-block mapping; null unless it is mapped
     uint64_t size_bytes = 0;
-    // The source's: the number under which the block is recorded, and what is recorded of slots in
-    // it (enum tessera_allocation_flag).
-    uint32_t record = ~uint32_t{0};
+    uint32_t record = ~uint32_t{0};  // the source's: the number under which it is recorded
+    bool leaked = false;             // it goes with slots in it: the pool is at its end
 };
 
 enum class BlockStatus : uint8_t {

@@ -123,9 +123,7 @@ void Shard::RecordFree(const Slot& slot, SlotId id, bool told) noexcept {
     facts.object = SlotTable::LastNameOf(slot, id);
     facts.size_bytes = slot.RequestedBytes();
     facts.type = static_cast<uint8_t>(slot.TypeIndex());
-    // Nearly always it is the thread that allocates here.
-    const bool same = allocator.load(std::memory_order_relaxed) == ThreadNumber();
-    table_.recorder().NoteFree(facts, lane_, same ? lane_.thread : channel::CurrentThread());
+    table_.recorder().NoteFree(facts, lane_);
 }
 
 bool Shard::ReserveBlock(const ArenaKey& key) noexcept {

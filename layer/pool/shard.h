@@ -131,9 +131,8 @@ class alignas(128) Shard {
     void NoteFree(const Slot& slot, SlotId id) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     // What there is to tell of a live slot. Requires: the caller keeps its place from changing.
     static channel::AllocationFacts FactsOf(const Slot& slot, uint64_t name) noexcept;
-    void OpenLane() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        table_.recorder().OpenLane(lane_);
-    }
+    // What was remembered of who allocates may be long ago.
+    void ForgetThread() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { lane_.thread_key = 0; }
 
     // The two halves of a move: a second place for a slot, and the end of its first one.
     PlaceStatus Take(const Ask& ask, Slot* place) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

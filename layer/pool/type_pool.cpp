@@ -148,7 +148,9 @@ TypePool::~TypePool() ABSL_NO_THREAD_SAFETY_ANALYSIS {
         for (const auto& arena : shard->Arenas()) {
             for (Block* const block : arena->Blocks()) {
                 if (block == nullptr) continue;
-                source_.DestroyBlock(type_index_, block->memory);
+                BlockMemory memory = block->memory;
+                memory.leaked = block->live_slots != 0;
+                source_.DestroyBlock(type_index_, memory);
                 delete block;
             }
         }
@@ -266,10 +268,6 @@ void TypePool::AddShardLocked() noexcept {
     auto* const shard = new (std::nothrow) Shard(*this, table_, *line, idle_total_);
     if (shard == nullptr) return;
     Store(line->type, uint64_t{type_index_} + 1);
-    if (table_.recorder().records_events()) {
-        LightLock lock(shard->mutex());
-        shard->OpenLane();
-    }
     shards_[count].store(shard, std::memory_order_release);
     shard_count_.store(count + 1, std::memory_order_release);
 }
@@ -782,9 +780,9 @@ void TypePool::UnlockAll() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     mutex_.Unlock();
 }
 
-void TypePool::OpenLanes() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+void TypePool::ForgetThreads() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     for (uint32_t i = 0; i < ShardCount(); ++i)
-        shards_[i].load(std::memory_order_acquire)->OpenLane();
+        shards_[i].load(std::memory_order_acquire)->ForgetThread();
 }
 
 // The application's view may have reached a new peak: the sum over all shards says so. Until the

@@ -135,8 +135,8 @@ class TypePool {
     // freed meanwhile. Several pools are locked in the order of their types.
     void LockAll() noexcept;
     void UnlockAll() noexcept;
-    // Opens the shards' lanes for events. Requires: LockAll().
-    void OpenLanes() noexcept;
+    // Events are written anew after a while. Requires: LockAll().
+    void ForgetThreads() noexcept;
 
     // Which shard the calling thread looks at first. For tests.
     uint32_t HomeIndex() const noexcept {

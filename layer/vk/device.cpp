@@ -159,8 +159,8 @@ void Device::ReadPhysicalDevice(const VkDeviceCreateInfo& info) noexcept {
     OpenRecord(driver_name);
     InitPools();
     SampleBudget(true);
-    if (!IsPublished()) return;
-    TakeLevel(*this);
+    if (!is_published()) return;
+    BeginLevel(*this);
     // From here on it looks whether a reader wishes another level.
     if (instance->settings.helper) WantService();
 }
@@ -334,6 +334,7 @@ void Device::RecordFailure(VkResult result, uint32_t type_index) noexcept {
 }
 
 bool Device::WantService() noexcept {
+    pools_wait_.store(true, std::memory_order_relaxed);
     return InOwnProcess() && WantHelper(*this);
 }
 
@@ -342,13 +343,23 @@ uint64_t Device::NowMs() noexcept {
 }
 
 uint64_t Device::Service(uint64_t now_ms) noexcept {
-    uint64_t next = pool::TypePool::kNever;
-    for (auto& pool : pools_) {
-        if (pool.has_value()) next = std::min(next, pool->Service(now_ms));
+    // The pools are looked at when they asked for it or their time has come, not each time that
+    // somebody else's has.
+    if (pools_wait_.exchange(false, std::memory_order_relaxed) || now_ms >= pools_due_ms_) {
+        pools_due_ms_ = pool::TypePool::kNever;
+        for (auto& pool : pools_)
+            if (pool.has_value()) pools_due_ms_ = std::min(pools_due_ms_, pool->Service(now_ms));
     }
-    if (!IsPublished()) return next;
-    SampleBudget(false);
-    return std::min(next, ServeLevel(*this, now_ms));
+    if (!is_published()) return pools_due_ms_;
+    // An application that does nothing is left alone: to ask may wake its device.
+    const uint64_t calls =
+        channel::Load(record_->driver_calls[TESSERA_CALL_vkAllocateMemory].count) +
+        channel::Load(record_->driver_calls[TESSERA_CALL_vkFreeMemory].count);
+    if (slots.recorder().on() || calls != budget_calls_) {
+        budget_calls_ = calls;
+        SampleBudget(false);
+    }
+    return std::min(pools_due_ms_, ServeLevel(*this, now_ms));
 }
 
 uint32_t Device::RecordPassed(const PassThrough& entry, uint64_t object) noexcept {
@@ -376,8 +387,8 @@ void Device::ReportLeaks() noexcept {
 Device::~Device() {
     if (record_ == nullptr || abandoned_) return;  // it was never taken over, or left behind
     ForgetHelped(*this);
-    ending_ = true;
     ReportLeaks();
+    if (is_published()) EndLevel(*this);
     if (slots.recorder().on()) {
         channel::Calibrate();
         // Unless another device is served, nobody sets it any more.
@@ -522,19 +533,15 @@ pool::BlockStatus Device::CreateBlock(uint32_t type_index, const pool::ArenaKey&
 
 void Device::DestroyBlock(uint32_t type_index, const pool::BlockMemory& memory) noexcept {
     if (abandoned_) return;
-    const uint64_t start_ns = NowNs();
+    slots.recorder().BlockReleased(
+        memory.record, {.object = memory.handle, .bytes = memory.size_bytes, .type = type_index},
+        memory.leaked);
     // Freeing unmaps (spec: vkFreeMemory). Slots flushed what they had written when they were
     // freed.
     {
         DriverCall timer(*this, TESSERA_CALL_vkFreeMemory);
         dt.FreeMemory(handle, MakeHandle(memory.handle), nullptr);
     }
-    slots.recorder().BlockReleased(memory.record,
-                                   {.object = memory.handle,
-                                    .bytes = memory.size_bytes,
-                                    .made_ns = NowNs() - start_ns,
-                                    .type = type_index},
-                                   ending_);
     RemoveObject();
 }
 

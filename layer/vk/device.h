@@ -200,9 +200,6 @@ class Device final : public pool::BlockSource {
     // Notes a refusal of the driver's, or of the layer's, to allocate.
     void RecordFailure(VkResult result, uint32_t type_index) noexcept;
 
-    // Whether others can see the device's record.
-    bool IsPublished() const noexcept { return channel::Load(record_->id) != 0; }
-
     // What the helper does for the device; see pool::TypePool::Service.
     uint64_t Service(uint64_t now_ms) noexcept;
 
@@ -247,6 +244,7 @@ class Device final : public pool::BlockSource {
     // The helper's; see helper.cpp, whose lock guards all but the first.
     std::atomic<bool> helper_wanted = false;
     uint64_t helper_due_ms = ~uint64_t{0};
+    uint64_t level_serial = 0;  // levels.cpp's: the last request that it has taken
     Device* next_helped = nullptr;
     bool helper_busy = false;  // Service is being called
     CondVar helper_done;
@@ -290,7 +288,6 @@ class Device final : public pool::BlockSource {
 
     uint64_t epoch_ = 0;
     bool abandoned_ = false;
-    bool ending_ = false;
     bool published_ = false;
     Gates gates_;
     VkPhysicalDeviceMemoryProperties memory_ = {};
@@ -307,7 +304,10 @@ class Device final : public pool::BlockSource {
     std::atomic<bool> probed_ = false;
     std::atomic<uint32_t> probe_refusals_ = 0;
     std::atomic<uint32_t> probe_pause_ = 0;  // so many calls do not ask
-    bool has_budget_ = false;                // VK_EXT_memory_budget can be asked for
+    std::atomic<bool> pools_wait_ = false;   // for the helper
+    uint64_t pools_due_ms_ = 0;              // the helper's, and the next
+    uint64_t budget_calls_ = 0;
+    bool has_budget_ = false;  // VK_EXT_memory_budget can be asked for
     std::atomic<uint64_t> budget_read_ns_ = 0;
     tessera_device_record* record_ = nullptr;
     std::atomic<uint32_t> counter_lines_ = 0;  // of the record's lines for shards, those in use

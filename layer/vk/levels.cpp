@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <new>
 
 #include "layer/base/mutex.h"
 #include "layer/channel/call_stacks.h"
@@ -27,6 +28,13 @@ struct Wish {
     std::atomic<uint64_t> next_pace_ms = 0;
 };
 constinit Wish wish;
+
+// How many devices there are that somebody can read, and how many of these have not taken the last
+// request yet: readers are told once all have.
+constinit Mutex count_mutex;
+constinit uint32_t devices ABSL_GUARDED_BY(count_mutex) = 0;
+constinit uint32_t behind ABSL_GUARDED_BY(count_mutex) = 0;
+
 constinit std::atomic<uint32_t> stack_turn = 0;
 
 tessera_level WishedLevel() noexcept {
@@ -50,18 +58,30 @@ void RecordExisting(Device& device) noexcept {
 }
 
 // Whether a request is one that was not dealt with yet. Then it is the process's wish.
-bool TakeRequest(uint64_t now_ms) noexcept {
+bool TakeRequest(uint64_t now_ms) noexcept ABSL_LOCKS_EXCLUDED(count_mutex) {
     uint64_t due = wish.next_look_ms.load(std::memory_order_relaxed);
     if (now_ms < due || !wish.next_look_ms.compare_exchange_strong(due, now_ms + kLookMs))
         return false;
     tessera_level_request request;
     if (!channel::ReadLevelRequest(&request)) return false;
+    MutexLock lock(count_mutex);
     if (request.serial == wish.serial.load(std::memory_order_relaxed)) return false;
+    behind = devices;
     wish.level.store(static_cast<uint32_t>(request.level), std::memory_order_relaxed);
     if (request.stacks != TESSERA_STACKS_AS_IS)
         wish.stack_interval.store(request.stacks, std::memory_order_relaxed);
     wish.serial.store(request.serial, std::memory_order_relaxed);
     return true;
+}
+
+// The device has taken the process's level. Returns: whether it was the last to take it.
+bool CatchUp(Device& device) noexcept {
+    MutexLock lock(count_mutex);
+    const uint64_t serial = wish.serial.load(std::memory_order_relaxed);
+    if (device.level_serial == serial) return false;
+    device.level_serial = serial;
+    if (behind != 0) --behind;
+    return behind == 0;
 }
 
 }  // namespace
@@ -74,11 +94,39 @@ void WishLevel(const Settings& settings) noexcept {
     Show();
 }
 
-void ForgetLevelRequests() noexcept {
+void ForgetLevelRequests() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    // The parent's threads may hold it.
+    new (&count_mutex) Mutex;
+    devices = 0;
+    behind = 0;
     wish.serial.store(0, std::memory_order_relaxed);
     wish.next_look_ms.store(0, std::memory_order_relaxed);
     wish.next_pace_ms.store(0, std::memory_order_relaxed);
     channel::coarse_ticks.store(0, std::memory_order_relaxed);
+}
+
+void BeginLevel(Device& device) noexcept {
+    // It may be the first device for a while: nobody has looked meanwhile.
+    const bool asked = TakeRequest(~uint64_t{0} - kLookMs);
+    wish.next_look_ms.store(0, std::memory_order_relaxed);
+    TakeLevel(device);
+    {
+        MutexLock lock(count_mutex);
+        ++devices;
+        device.level_serial = wish.serial.load(std::memory_order_relaxed);
+    }
+    if (asked) Show();
+}
+
+void EndLevel(Device& device) noexcept {
+    bool last = false;
+    {
+        MutexLock lock(count_mutex);
+        --devices;
+        if (device.level_serial != wish.serial.load(std::memory_order_relaxed) && behind != 0)
+            last = --behind == 0;
+    }
+    if (last) Show();
 }
 
 void TakeLevel(Device& device) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -87,29 +135,29 @@ void TakeLevel(Device& device) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const tessera_level before = recorder.level();
     if (level == before) return;
     channel::Calibrate();
+    // What was set long ago is no time for what comes.
+    if (before == TESSERA_LEVEL_totals) channel::coarse_ticks.store(0, std::memory_order_relaxed);
     const uint32_t types = device.memory().memoryTypeCount;
     // What was recorded at an earlier time goes before readers are told to look.
     if (before == TESSERA_LEVEL_totals) device.resources.Start(device.record());
-    recorder.MakeRoom(device.slots.SlotCount());
+    if (level != TESSERA_LEVEL_totals) recorder.MakeRoom(device.slots.SlotCount());
     for (uint32_t type = 0; type < types; ++type)
         device.PoolOf(type).LockAll();
     // What was added meanwhile.
-    recorder.MakeRoom(device.slots.SlotCount());
+    if (level != TESSERA_LEVEL_totals) recorder.MakeRoom(device.slots.SlotCount());
     if (before == TESSERA_LEVEL_totals) RecordExisting(device);
-    if (level == TESSERA_LEVEL_events)
-        for (uint32_t type = 0; type < types; ++type)
-            device.PoolOf(type).OpenLanes();
+    for (uint32_t type = 0; type < types; ++type)
+        device.PoolOf(type).ForgetThreads();
     recorder.SetLevel(level);
     for (uint32_t type = types; type-- > 0;)
         device.PoolOf(type).UnlockAll();
     if (level == TESSERA_LEVEL_totals) device.resources.Stop();
-    recorder.Note(TESSERA_EVENT_level, 0, level);
 }
 
 uint64_t ServeLevel(Device& device, uint64_t now_ms) noexcept {
-    const bool asked = TakeRequest(now_ms);
+    TakeRequest(now_ms);
     TakeLevel(device);
-    if (asked) Show();
+    if (CatchUp(device)) Show();
     if (!device.slots.recorder().on()) return now_ms + kLookMs;
     channel::coarse_ticks.store(Ticks(), std::memory_order_relaxed);
     if (now_ms >= wish.next_pace_ms.load(std::memory_order_relaxed)) {
@@ -120,6 +168,8 @@ uint64_t ServeLevel(Device& device, uint64_t now_ms) noexcept {
 }
 
 void TakeCallStack(Device& device) noexcept {
+    // One that was taken for an allocation which then failed is not the next one's.
+    channel::SetStack(0);
     const uint64_t interval = wish.stack_interval.load(std::memory_order_relaxed);
     if (interval == 0) return;
     if (interval > 1 && stack_turn.fetch_add(1, std::memory_order_relaxed) % interval != 0) return;

@@ -27,7 +27,12 @@ void WishLevel(const Settings& settings) noexcept;
 // In the child of a fork: nobody has asked for anything.
 void ForgetLevelRequests() noexcept;
 
-// Takes the process's level. Requires: the device's pools exist; one caller at a time.
+// A device that others can read takes the process's level, for the first time, or is about to end.
+// Requires, of the first: its pools exist, and nobody uses them yet.
+void BeginLevel(Device& device) noexcept;
+void EndLevel(Device& device) noexcept;
+
+// Takes the process's level. Requires: between the two above; one caller at a time.
 void TakeLevel(Device& device) noexcept;
 
 // The helper's part: looks whether a reader wishes another level, and takes it.

@@ -86,11 +86,15 @@ void UnmapSlot(Device& device, const char* command, VkDeviceMemory memory, Slot&
     slot.owner_flags = kSlotEverMapped;
 }
 
-// What a map returned, once whoever records has heard of it.
-VkResult Mapped(Device& device, VkDeviceMemory memory, VkDeviceSize size,
-                VkResult result) noexcept {
-    if (result == VK_SUCCESS && device.slots.recorder().on() && device.InOwnProcess()) [[unlikely]]
-        NoteMap(device, memory, size);
+// What a map returned, once whoever records has heard of it. `slot`: null for foreign memory.
+VkResult Mapped(Device& device, VkDeviceMemory memory, const Slot* slot, VkDeviceSize offset,
+                VkDeviceSize size, VkResult result) noexcept {
+    if (result == VK_SUCCESS && device.slots.recorder().on() && device.InOwnProcess())
+        [[unlikely]] {
+        // How far a map of foreign memory reaches is the driver's to know.
+        const uint64_t rest = slot != nullptr ? slot->RequestedBytes() - offset : 0;
+        NoteMap(device, memory, size != VK_WHOLE_SIZE ? size : rest);
+    }
     return result;
 }
 
@@ -114,10 +118,10 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
                 QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory);
                 result = d.dt.MapMemory(device, memory, offset, size, flags, ppData);
             }
-            return Mapped(d, memory, size, result);
+            return Mapped(d, memory, nullptr, offset, size, result);
         }
         case SlotTable::Kind::kLive:
-            return Mapped(d, memory, size,
+            return Mapped(d, memory, found.slot, offset, size,
                           MapSlot(d, "vkMapMemory", memory, *found.slot, offset, size, ppData));
         case SlotTable::Kind::kStale:
             break;
@@ -155,10 +159,10 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device,
                 QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory2);
                 result = (d.dt.*kDown)(device, pMemoryMapInfo, ppData);
             }
-            return Mapped(d, memory, pMemoryMapInfo->size, result);
+            return Mapped(d, memory, nullptr, pMemoryMapInfo->offset, pMemoryMapInfo->size, result);
         }
         case SlotTable::Kind::kLive:
-            return Mapped(d, memory, pMemoryMapInfo->size,
+            return Mapped(d, memory, found.slot, pMemoryMapInfo->offset, pMemoryMapInfo->size,
                           MapSlot(d, "vkMapMemory2", memory, *found.slot, pMemoryMapInfo->offset,
                                   pMemoryMapInfo->size, ppData));
         case SlotTable::Kind::kStale:
