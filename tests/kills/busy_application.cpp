@@ -7,7 +7,8 @@
 //   busy_application rounds SEED    the same round again and again, until standard input ends
 //   busy_application list COUNT     makes so many buffers, writes `made`, destroys them at the next
 //                                   byte of standard input, writes `gone`, and waits for its end
-//   busy_application idle 0         only has a device, until standard input ends
+//   busy_application traced COUNT   is traced by its parent and stops, does so many operations,
+//   stops busy_application idle 0         only has a device, until standard input ends
 //
 // It writes `ready` once the device exists. Of `rounds` the second line begins with what each round
 // of either thread comes to, which depends on the seed alone, so that whatever disturbs the
@@ -20,6 +21,8 @@
 //
 // Threads: main, which waits, two that work, and the layer's.
 
+#include <signal.h>
+#include <sys/ptrace.h>
 #include <unistd.h>
 #include <vulkan/vulkan.h>
 
@@ -277,6 +280,19 @@ void MakeAndDestroy(const Gpu& gpu, uint64_t count) {
     AwaitEndOfInput();
 }
 
+// Before it stops there is something of everything, so that operations are ordinary ones.
+void RunTraced(const Gpu& gpu, uint64_t count) {
+    Worker worker(gpu, 1, nullptr);
+    for (uint32_t i = 0; i < 100; ++i)
+        worker.Step();
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) Fail("it cannot be traced", 125);
+    raise(SIGSTOP);
+    for (uint64_t i = 0; i < count; ++i)
+        worker.Step();
+    raise(SIGSTOP);
+    worker.DropAll();
+}
+
 // The threads do not wait for each other: each does as many rounds as it can.
 void RunUntilAsked(const Gpu& gpu, uint64_t seed) {
     std::atomic<bool> stop = false;
@@ -302,7 +318,7 @@ void RunUntilAsked(const Gpu& gpu, uint64_t seed) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) Fail("usage: busy_application forever|rounds|list|idle NUMBER");
+    if (argc != 3) Fail("usage: busy_application forever|rounds|list|traced|idle NUMBER");
     alarm(900);  // whoever started it may be gone
     const std::string_view mode = argv[1];
     const uint64_t seed = std::strtoull(argv[2], nullptr, 10);
@@ -312,6 +328,7 @@ int main(int argc, char** argv) {
     if (mode == "forever") RunForever(gpu, seed);
     if (mode == "rounds") RunUntilAsked(gpu, seed);
     if (mode == "list") MakeAndDestroy(gpu, seed);
+    if (mode == "traced") RunTraced(gpu, seed);
     if (mode == "idle") AwaitEndOfInput();
     Close(gpu);
     return 0;
