@@ -205,6 +205,12 @@ class alignas(128) Shard {
     uint64_t window_start ABSL_GUARDED_BY(mutex_) = 0;
 
     const tessera_shard_counters& counters() const noexcept { return counters_; }
+    // The blocks go with the device, whatever the application left in them.
+    void CountNoBlocks() noexcept {
+        const channel::SequencedWrite write(counters_.sequence);
+        channel::Store(counters_.occupied_bytes, 0);
+        channel::Store(counters_.largest_free_bytes, 0);
+    }
 
     // For tests and debug builds: walks everything (O(n)).
     bool CheckInvariants() const noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

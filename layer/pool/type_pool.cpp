@@ -121,6 +121,8 @@ TypePool::TypePool(uint32_t type_index, const PoolLimits& limits, SlotTable& tab
 
 TypePool::~TypePool() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     FreeAllReturned();
+    for (uint32_t i = 0; i < ShardCount(); ++i)
+        shards_[i].load(std::memory_order_relaxed)->CountNoBlocks();
     // The blocks are counted as freed first, since the source must not be called under a lock.
     std::vector<std::unique_ptr<Growth>> growths;
     BlockList doomed;

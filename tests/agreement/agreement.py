@@ -270,6 +270,23 @@ def everything_freed(bench):
             raise AssertionError(f"left: {left}, of {numbers}")
 
 
+def device_destroyed_with_memory(bench):
+    """What was left on a destroyed device is told; of blocks there is nothing, free or not."""
+    application = bench.start("run", "--quiet", "--level", "full")
+    application.work(*LIFE)
+    count = agree_at_rest(bench, application, PROCESSES, "at rest")
+    application.finish("forget")
+    said, totals = compare(bench.tool, application.pid,
+                           (views.stat, views.prometheus, views.export_csv, views.leaks))
+    expect(said, "of a device that was destroyed")
+    numbers = totals["all"].numbers
+    in_blocks = {name: numbers[(None, None, name)] for name in (
+        "driver.live", "pooled.block_bytes", "pooled.free_bytes", "pooled.largest_free_bytes")}
+    left = total(count, "app", "live") - total(count, "app", "live") // 2
+    if any(in_blocks.values()) or not 0 < numbers[(None, None, "app.live")] <= left:
+        raise AssertionError(f"{numbers[(None, None, 'app.live')]} of {left} left: {in_blocks}")
+
+
 # ---- every command on every kind of source, in every form ------------------------------------------
 
 # What a command ends with: on a process that runs, on one that ended with memory left, on a recording.
@@ -364,7 +381,7 @@ def no_such_source(bench):
 
 
 SITUATIONS = (at_events, at_totals, level_raised, several_devices, recorded, recorded_from_outside,
-              everything_freed, every_command, no_such_source)
+              everything_freed, device_destroyed_with_memory, every_command, no_such_source)
 
 
 def main():

@@ -14,6 +14,7 @@
 //   device                    one device more
 //   count                     JSON: {"devices": [{"app": [TYPE..], "driver": [TYPE..]}..]}
 //   end                       destroys everything and ends
+//   forget                    as `end`, but for a half of the memory, which is never freed
 //   leave                     ends with everything alive
 //
 // Threads: main, which waits for those that a command starts.
@@ -96,6 +97,13 @@ class Device {
     void Free(const Held& one) const {
         vkDestroyBuffer(device_, one.buffer, nullptr);
         vkFreeMemory(device_, one.memory, nullptr);
+    }
+
+    // What is bound to it goes all the same.
+    void Forget() {
+        for (size_t i = held.size() / 2; i < held.size(); ++i)
+            vkDestroyBuffer(device_, held[i].buffer, nullptr);
+        held.resize(held.size() / 2);
     }
 
     void Destroy() const {
@@ -191,9 +199,11 @@ class Application {
         } else if (command == "large") {
             for (Device& device : devices_)
                 device.held.push_back(device.Make(0, numbers[0]));
-        } else if (command == "end") {
-            for (const Device& device : devices_)
+        } else if (command == "end" || command == "forget") {
+            for (Device& device : devices_) {
+                if (command == "forget") device.Forget();
                 device.Destroy();
+            }
             vkDestroyInstance(instance_, nullptr);
         } else if (command != "leave") {
             Break("an unknown command");
@@ -270,6 +280,7 @@ int main(int argc, char** argv) {
         std::puts(application.Obey(line).c_str());
         std::fflush(stdout);
         if (line == "end") break;
+        if (line == "forget") return 0;  // the driver may well complain
         if (line == "leave") _exit(0);
     }
     const std::string violations = mock.Violations();
