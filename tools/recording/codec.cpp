@@ -31,8 +31,9 @@ class Writer {
     }
     template <typename T>
     void Fixed(T value) {
-        const auto bytes = std::bit_cast<std::array<std::byte, sizeof(T)>>(value);
-        bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+        const size_t size = bytes_.size();
+        bytes_.resize(size + sizeof(T));
+        std::memcpy(bytes_.data() + size, &value, sizeof(T));
     }
     void Append(const Writer& other) {
         bytes_.insert(bytes_.end(), other.bytes_.begin(), other.bytes_.end());
