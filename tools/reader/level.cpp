@@ -79,8 +79,23 @@ bool ReadAnswer(int file, Answer& answer) {
     return true;
 }
 
+// What may keep a process from answering. Without a device nothing in it looks for requests; one
+// that was not counted may live.
+std::string WhySilent(int file, const std::string& path) {
+    constexpr char kAlways[] = "is stopped, or runs with helper=off";
+    const Result<Process> process = ReadSegmentFd(file, path);
+    const bool has_device = !process.ok() || process.value.dropped_devices > 0 ||
+                            std::ranges::any_of(process.value.devices, [](const Device& device) {
+                                return device.state == TESSERA_DEVICE_LIVE;
+                            });
+    if (has_device) return std::string("it ") + kAlways;
+    const char* const when = process.value.devices.empty() ? "yet" : "now";
+    return std::string("it has no device ") + when + ", " + kAlways;
+}
+
 // Waits for the answer. Returns: what went wrong; empty if the level is in effect.
-std::string Await(int file, const tessera_level_request& request, uint64_t timeout_ms) {
+std::string Await(int file, const std::string& path, const tessera_level_request& request,
+                  uint64_t timeout_ms) {
     const std::string process = "The process " + std::to_string(request.pid);
     const uint64_t start = MonotonicNs();
     while (true) {
@@ -96,9 +111,8 @@ std::string Await(int file, const tessera_level_request& request, uint64_t timeo
         }
         if (!runs) return process + " ended before it changed its level.";
         if (is_over)
-            return process +
-                   " does not answer: it is stopped, or runs with helper=off. Its level is as it "
-                   "was.";
+            return process + " does not answer: " + WhySilent(file, path) +
+                   ". Its level is as it was.";
         nanosleep(&kPause, nullptr);
     }
 }
@@ -136,7 +150,7 @@ std::string RequestLevel(const std::string& path, tessera_level level, uint64_t 
         path.substr(0, path.size() - channel::kSegmentSuffix.size()).append(kLevelSuffix);
     std::string error = Place(request_path, request);
     if (!error.empty()) return "The file '" + request_path + "' cannot be made: " + error + ".";
-    error = Await(file.value.get(), request, timeout_ms);
+    error = Await(file.value.get(), path, request, timeout_ms);
     TakeBack(request_path, request);
     return error;
 }

@@ -129,6 +129,27 @@ TEST_F(Level, IsTakenBackFromAProcessThatDoesNotAnswer) {
     EXPECT_FALSE(std::filesystem::exists(request_path()));
 }
 
+// It is the devices' work that gives a process the occasion to look for requests.
+TEST_F(Level, OfAProcessWithoutADeviceIsSaidToWaitForOne) {
+    SegmentBuilder without;
+    without.header = builder_.header;
+    builder_ = std::move(without);
+    Publish();
+    EXPECT_THAT(RequestLevel(path(), TESSERA_LEVEL_full, 0, kShortMs),
+                HasSubstr("does not answer: it has no device yet, is stopped, or runs with "
+                          "helper=off"));
+    builder_.AddDevice(3).record.state = TESSERA_DEVICE_DESTROYED;
+    Publish();
+    EXPECT_THAT(RequestLevel(path(), TESSERA_LEVEL_full, 0, kShortMs),
+                HasSubstr("does not answer: it has no device now, is stopped, or runs with "
+                          "helper=off"));
+    // One that has no record may live, for all that is known.
+    builder_.header.dropped_devices = 1;
+    Publish();
+    EXPECT_THAT(RequestLevel(path(), TESSERA_LEVEL_full, 0, kShortMs),
+                HasSubstr("does not answer: it is stopped, or runs with helper=off"));
+}
+
 TEST_F(Level, OfAnotherRequestIsLeftAlone) {
     WithProcess(
         [this](const tessera_level_request&) {
