@@ -14,7 +14,7 @@ enum ExitCode : int {
     kUsage = 2,     // the command line makes no sense
     kNotFound = 3,  // stat: no such process, or it has no numbers; doctor: something does not work
 
-    kLeaks = 123,  // leaks, run --leaks: memory was never freed, and nothing else went wrong
+    kLeaks = 123,  // leaks, run --leaks: memory was never freed, or may have stayed; no other fault
 
     kRunFailed = 125,      // run: something of ours failed before the application was started
     kNotExecutable = 126,  // run: the application exists and cannot be executed

@@ -138,6 +138,10 @@ bool AnythingLeaked(const std::vector<DeviceLeaks>& leaks) {
         leaks, [](const DeviceLeaks& device) { return device.moment != LeakMoment::kNow; });
 }
 
+bool MayHaveLeaked(const reader::Process& process, const std::vector<DeviceLeaks>& leaks) {
+    return process.dropped_devices > 0 || AnythingLeaked(leaks);
+}
+
 Symbolizer SymbolizeLeaks(const reader::Process& process, const std::vector<DeviceLeaks>& leaks,
                           size_t limit, Symbolizer::Options options) {
     Symbolizer symbolizer(process.modules, std::move(options));

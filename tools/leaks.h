@@ -71,12 +71,15 @@ std::vector<DeviceLeaks> FindLeaks(const reader::Process& process, bool include_
 // Whether something in them is lost for good: a device or a process ended with it.
 bool AnythingLeaked(const std::vector<DeviceLeaks>& leaks);
 
+// Whether something leaked, or that cannot be ruled out because devices were not counted.
+bool MayHaveLeaked(const reader::Process& process, const std::vector<DeviceLeaks>& leaks);
+
 // The call stacks of the `limit` first groups of each device, symbolised.
 Symbolizer SymbolizeLeaks(const reader::Process& process, const std::vector<DeviceLeaks>& leaks,
                           size_t limit, Symbolizer::Options options);
 
-// Lines for people: the process, its devices, and of each the `limit` first groups. Everything in
-// it went through Printable().
+// Lines for people: the process, its devices, and of each the `limit` first groups; and of how many
+// devices nothing is known. Everything in it went through Printable().
 std::string DescribeLeaks(const reader::Process& process, const std::vector<DeviceLeaks>& leaks,
                           const Symbolizer& symbolizer, size_t limit);
 

@@ -30,8 +30,9 @@ Examples:
   tessera leaks game.tsr --limit 5
   tessera leaks 4242 --json | jq '.processes[0].leaks[].groups[0]'
 
-Exit code: 0 if nothing leaked, also if what is there may still be freed; 123 if something did; 1 if
-the result cannot be written; 2 if the command line is wrong; 3 if there is nothing to read.)";
+Exit code: 0 if nothing leaked, also if what is there may still be freed; 123 if something did, or if
+that is not known of some devices; 1 if the result cannot be written; 2 if the command line is wrong;
+3 if there is nothing to read.)";
 
 constexpr size_t kDefaultLimit = 20;
 
@@ -72,7 +73,7 @@ int Leaks(const LeaksOptions& options) {
     }
     const Written written = PrintResult(text);
     if (written == Written::kFailed) return kFailure;
-    return AnythingLeaked(leaks) ? kLeaks : kOk;
+    return MayHaveLeaked(process, leaks) ? kLeaks : kOk;
 }
 
 }  // namespace

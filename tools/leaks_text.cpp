@@ -187,12 +187,20 @@ std::string DescribeLeaks(const reader::Process& process, const std::vector<Devi
         count += device.count;
         bytes += device.bytes;
     }
-    if (count == 0) return text + "nothing is left.\n";
-    text += CountAndBytes(count, bytes) + (AnythingLeaked(leaks) ? " left\n" : " in use\n");
+    const bool all_known = process.dropped_devices == 0;
+    if (count == 0 && all_known) return text + "nothing is left.\n";
+    if (count == 0)
+        text += "nothing is left on the devices that were counted\n";
+    else
+        text += CountAndBytes(count, bytes) + (AnythingLeaked(leaks) ? " left\n" : " in use\n");
     for (const DeviceLeaks& device : leaks)
         text += DeviceText(process, device, symbolizer, limit);
     for (const std::string& remark : symbolizer.remarks())
         text += "  Note: " + remark + "\n";
+    if (!all_known) {
+        text += "not known: what was left on " + Plural(process.dropped_devices, "device") +
+                ", for which the statistics had no room\n";
+    }
     return text;
 }
 

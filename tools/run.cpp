@@ -5,8 +5,8 @@
 //
 // Everything that can be known to fail is tried before the application starts. Afterwards nothing
 // of ours changes its result: the exit code is the application's, whatever becomes of the numbers.
-// The exception is asked for: with --leaks an application that succeeded and leaked has failed.
-// Threads: one.
+// The exception is asked for: with --leaks an application that succeeded and leaked, or may have,
+// has failed. Threads: one.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -44,7 +44,8 @@ command stand before the application; what follows belongs to the application.
 
 Exit code: the application's; 128 + N if signal N ended it; 127 if there is no such application, 126
 if it cannot be executed, 125 if the command failed before it was started, 2 for a wrong option. With
---leaks also 123: the application ended with 0, and memory was never freed.)";
+--leaks also 123: the application ended with 0, and memory was never freed, or that is not known of
+every device and process.)";
 
 constexpr size_t kDefaultLeaks = 20;
 
@@ -119,25 +120,39 @@ void TellEnd(const ExitInfo& end) {
     }
 }
 
-// Looks for what the processes left, says so unless `quiet`, and puts it into their JSON.
-// Returns: whether anything leaked.
-bool Leaked(std::vector<Followed>& processes, const RunOptions& options) {
-    const uint64_t limit = ParseCount(options.leaks).value_or(kDefaultLeaks);
-    bool any = false;
-    for (Followed& followed : processes) {
-        if (!followed.error.empty()) continue;
-        const std::vector<DeviceLeaks> leaks = FindLeaks(followed.process, false);
-        Symbolizer::Options symbols;
-        symbols.debuginfod = options.debuginfod;
-        const Symbolizer symbolizer = SymbolizeLeaks(followed.process, leaks, limit, symbols);
-        followed.json["leaks"] = LeaksJson(followed.process, leaks, symbolizer);
-        any = any || AnythingLeaked(leaks);
-        if (options.quiet || leaks.empty()) continue;
-        const std::string lines = DescribeLeaks(followed.process, leaks, symbolizer, limit);
-        std::string_view text = lines;
-        for (; !text.empty(); text.remove_prefix(text.find('\n') + 1))
-            Complain(text.substr(0, text.find('\n')));
+// Tells each of `lines`.
+void ComplainLines(std::string_view lines) {
+    for (; !lines.empty(); lines.remove_prefix(lines.find('\n') + 1))
+        Complain(lines.substr(0, lines.find('\n')));
+}
+
+// Looks for what a process left, says so unless `quiet`, and puts it into its JSON.
+// Returns: whether anything leaked, or that is not known.
+bool Leaked(Followed& followed, const RunOptions& options) {
+    if (!followed.error.empty()) {
+        if (!options.quiet) {
+            Complain("process " + std::to_string(followed.pid) +
+                     ": what it leaked is not known: " + Printable(followed.error));
+        }
+        return true;
     }
+    const uint64_t limit = ParseCount(options.leaks).value_or(kDefaultLeaks);
+    const std::vector<DeviceLeaks> leaks = FindLeaks(followed.process, false);
+    Symbolizer::Options symbols;
+    symbols.debuginfod = options.debuginfod;
+    const Symbolizer symbolizer = SymbolizeLeaks(followed.process, leaks, limit, symbols);
+    followed.json["leaks"] = LeaksJson(followed.process, leaks, symbolizer);
+    const bool leaked = MayHaveLeaked(followed.process, leaks);
+    if (leaked && !options.quiet)
+        ComplainLines(DescribeLeaks(followed.process, leaks, symbolizer, limit));
+    return leaked;
+}
+
+// Returns: whether anything in the tree leaked, or that is not known.
+bool Leaked(std::vector<Followed>& processes, const RunOptions& options) {
+    bool any = false;
+    for (Followed& followed : processes)
+        any = Leaked(followed, options) || any;
     if (!any && !options.quiet && !processes.empty()) Complain("nothing leaked.");
     return any;
 }

@@ -216,6 +216,24 @@ TEST(DescribeLeaks, KnowsOfDevicesThatLostTheirRecordHowManyThereWere) {
         << Describe(process);
 }
 
+TEST(DescribeLeaks, SaysOfHowManyDevicesNothingIsKnown) {
+    reader::Process process;
+    process.name = "game";
+    process.pid = 4242;
+    process.state = reader::ProcessState::kEnded;
+    EXPECT_FALSE(MayHaveLeaked(process, FindLeaks(process, true)));
+    process.dropped_devices = 1;
+    EXPECT_TRUE(MayHaveLeaked(process, FindLeaks(process, true)));
+    EXPECT_EQ(Describe(process),
+              "game (pid 4242): nothing is left on the devices that were counted\n"
+              "not known: what was left on 1 device, for which the statistics had no room\n");
+    process = ProcessWithDetail(TESSERA_DEVICE_DESTROYED, reader::ProcessState::kEnded);
+    process.dropped_devices = 2;
+    EXPECT_TRUE(Describe(process).ends_with(
+        "\nnot known: what was left on 2 devices, for which the statistics had no room\n"))
+        << Describe(process);
+}
+
 TEST(DescribeLeaks, CannotBeForgedByNames) {
     reader::Process process =
         ProcessWithDetail(TESSERA_DEVICE_DESTROYED, reader::ProcessState::kEnded);

@@ -6,6 +6,8 @@
 //   publisher close         publishes a device, destroys it, and ends with code 0
 //   publisher exit CODE     ends with everything alive
 //   publisher signal N      is ended by a signal
+//   publisher crowd         makes more devices at once than have records, and destroys them
+//   publisher empty         publishes a device that allocates nothing, and destroys it
 //   publisher wait FILE     creates FILE, waits until it is gone, and goes on as `close`
 #include <signal.h>
 #include <unistd.h>
@@ -14,9 +16,11 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "channel/channel.h"
 #include "channel/counters.h"
+#include "channel/segment.h"
 
 namespace {
 
@@ -55,6 +59,15 @@ void Count(tessera_device_record& record) {
     }
 }
 
+// Two devices more at once than have records.
+void MakeCrowd(const tessera::channel::DeviceFacts& facts) {
+    std::vector<tessera_device_record*> records;
+    for (uint64_t i = 0; i < tessera::channel::kMostRecords + 2; ++i)
+        records.push_back(tessera::channel::DeviceCreated(facts));
+    for (tessera_device_record* const record : records)
+        tessera::channel::DeviceDestroyed(record);
+}
+
 void WaitWhileThere(const std::string& path) {
     std::ofstream(path) << "waiting\n";
     while (access(path.c_str(), F_OK) == 0)
@@ -75,8 +88,13 @@ int main(int argc, char** argv) {
     facts.sample_interval = 1;
     facts.heaps = kHeaps;
     facts.types = kTypes;
+    if (mode == "crowd") {
+        MakeCrowd(facts);
+        tessera::channel::InstanceDestroyed();
+        return 0;
+    }
     tessera_device_record* const record = tessera::channel::DeviceCreated(facts);
-    Count(*record);
+    if (mode != "empty") Count(*record);
 
     if (mode == "exit") return std::atoi(argument.c_str());
     if (mode == "signal") {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "run_fixture.h"
+#include "tools/exit_codes.h"
 
 namespace tessera::command {
 namespace {
@@ -190,6 +191,45 @@ TEST_F(RunTreeTest, AForgedSegmentOfTheApplicationIsToldAndLeftOut) {
     EXPECT_EQ(outcome.code, 5);
     EXPECT_NE(outcome.err.find("cannot be read"), std::string::npos) << outcome.err;
     EXPECT_EQ(Processes(), Json::array());
+}
+
+TEST_F(RunTreeTest, LeaksOfDevicesThatWereNotCountedAreNotKnown) {
+    const Outcome outcome = Run({"--leaks", "--stats", stats_path(), kPublisher, "crowd"});
+    const auto dropped = Processes().at(0).at("dropped_devices").get<uint64_t>();
+    ASSERT_GE(dropped, 2u);
+    EXPECT_EQ(Processes()[0]["leaks"], Json::array());
+    EXPECT_EQ(outcome.code, kLeaks);
+    const std::string said = "not known: what was left on " + std::to_string(dropped) +
+                             " devices, for which the statistics had no room\n";
+    EXPECT_NE(outcome.err.find(said), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find("nothing leaked"), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find("nothing is left."), std::string::npos) << outcome.err;
+
+    const Outcome quiet = Run({"--leaks", "--quiet", kPublisher, "crowd"});
+    EXPECT_EQ(quiet.code, kLeaks);
+    EXPECT_EQ(quiet.err.find("not known"), std::string::npos) << quiet.err;
+    EXPECT_EQ(Run({kPublisher, "crowd"}).code, 0) << "without --leaks nobody asked";
+}
+
+TEST_F(RunTreeTest, LeaksOfAProcessThatCannotBeReadAreNotKnown) {
+    const std::string forge = "mkdir -p -m 700 " + (folder_ / "tessera") +
+                              "; set -- $(cat /proc/$$/stat); head -c 8192 /dev/zero >" +
+                              (folder_ / "tessera/") + "$$-${22}.channel; echo $$; exit ";
+    const Outcome outcome = RunScript(forge + "0", {"--leaks"});
+    EXPECT_EQ(outcome.code, kLeaks);
+    const std::string pid = outcome.out.substr(0, outcome.out.find('\n'));
+    EXPECT_NE(outcome.err.find("process " + pid + ": what it leaked is not known: "),
+              std::string::npos)
+        << outcome.err;
+    EXPECT_EQ(outcome.err.find("nothing leaked"), std::string::npos) << outcome.err;
+    EXPECT_EQ(RunScript(forge + "5", {"--leaks"}).code, 5) << "the code of what failed stays";
+}
+
+TEST_F(RunTreeTest, WhereAllIsKnownAndFreedNothingLeaked) {
+    const std::string nothing = "exec " + kPublisher + " empty";
+    const Outcome outcome = RunScript(nothing, {"--leaks"});
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_NE(outcome.err.find("nothing leaked."), std::string::npos) << outcome.err;
 }
 
 }  // namespace
