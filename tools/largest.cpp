@@ -142,9 +142,7 @@ std::vector<size_t> LargestAllocations(const reader::Device& device, size_t limi
     return order;
 }
 
-Symbolizer SymbolizeLargest(const reader::Process& process, size_t limit,
-                            Symbolizer::Options options) {
-    Symbolizer symbolizer(process.modules, std::move(options));
+void ResolveLargest(const reader::Process& process, size_t limit, Symbolizer& symbolizer) {
     std::set<uint32_t> wanted;
     for (const reader::Device& device : process.devices)
         for (const size_t index : LargestAllocations(device, limit))
@@ -153,7 +151,6 @@ Symbolizer SymbolizeLargest(const reader::Process& process, size_t limit,
     for (const uint32_t stack : wanted)
         if (stack < process.stacks.size()) stacks.push_back(process.stacks[stack]);
     symbolizer.Resolve(stacks);
-    return symbolizer;
 }
 
 std::string DescribeDetail(const reader::Process& process, const Symbolizer& symbolizer,

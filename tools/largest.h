@@ -19,9 +19,8 @@ namespace tessera::command {
 // oldest comes first.
 std::vector<size_t> LargestAllocations(const reader::Device& device, size_t limit);
 
-// The call stacks of the `limit` largest allocations of each device, symbolised.
-Symbolizer SymbolizeLargest(const reader::Process& process, size_t limit,
-                            Symbolizer::Options options);
+// Looks up the call stacks of the `limit` largest allocations of each device.
+void ResolveLargest(const reader::Process& process, size_t limit, Symbolizer& symbolizer);
 
 // Lines for people. Everything in them went through Printable().
 std::string DescribeDetail(const reader::Process& process, const Symbolizer& symbolizer,

@@ -95,24 +95,34 @@ std::optional<size_t> ParseLargest(const std::string& text) {
     return ParsePid(text);
 }
 
-std::string Render(const reader::Process& process, const View& view, Layout layout) {
-    std::optional<Symbolizer> symbolizer;
-    if (view.largest > 0) symbolizer = SymbolizeLargest(process, view.largest, view.symbols);
+// `kept`: of all samples that are shown of the process.
+std::string Render(const reader::Process& process, const View& view, Layout layout,
+                   KeptSymbolizer& kept) {
+    Symbolizer* const symbolizer = view.largest > 0 ? &kept.For(process.modules) : nullptr;
+    if (symbolizer != nullptr) ResolveLargest(process, view.largest, *symbolizer);
     if (!view.json) {
         const std::string text = DescribeProcess(process);
-        return symbolizer ? text + DescribeDetail(process, *symbolizer, view.largest) : text;
+        return symbolizer != nullptr ? text + DescribeDetail(process, *symbolizer, view.largest)
+                                     : text;
     }
     Json entry = ProcessJson(process);
-    if (symbolizer) AddDetailJson(entry, process, *symbolizer, view.largest);
+    if (symbolizer != nullptr) AddDetailJson(entry, process, *symbolizer, view.largest);
     std::vector<Json> entries;
     entries.push_back(std::move(entry));
     return Dump(DocumentJson(std::move(entries)), layout);
+}
+
+// The same of a process that is shown once.
+std::string Render(const reader::Process& process, const View& view, Layout layout) {
+    KeptSymbolizer symbolizer(view.symbols);
+    return Render(process, view, layout, symbolizer);
 }
 
 // Prints one sample after the other until the process has ended; what it ended with comes last.
 int Watch(reader::Process process, const View& view, double interval_s) {
     const bool terminal = !view.json && isatty(STDOUT_FILENO) != 0;
     const std::string separator = terminal ? "\x1b[H\x1b[J" : view.json ? "" : "\n";
+    KeptSymbolizer symbolizer(view.symbols);
     bool first = true;
     while (true) {
         const bool runs = ProcessRuns(process.pid, process.start_time);
@@ -125,7 +135,7 @@ int Watch(reader::Process process, const View& view, double interval_s) {
             return kNotFound;
         }
         if (sample.ok() || first) {
-            const std::string text = Render(process, view, Layout::kLine);
+            const std::string text = Render(process, view, Layout::kLine, symbolizer);
             const Written written = PrintResult((first && !terminal ? "" : separator) + text);
             if (written != Written::kAll) return ExitCodeOf(written);
         }

@@ -32,7 +32,9 @@ reader::Process ProcessWithAllocations(std::vector<uint64_t> sizes) {
 }
 
 std::string Describe(const reader::Process& process, size_t limit) {
-    return DescribeDetail(process, SymbolizeLargest(process, limit, {}), limit);
+    Symbolizer symbolizer(process.modules);
+    ResolveLargest(process, limit, symbolizer);
+    return DescribeDetail(process, symbolizer, limit);
 }
 
 TEST(LargestAllocations, ComeByTheirSizeAndThenTheirAge) {
@@ -80,7 +82,7 @@ TEST(DetailJson, HasTheLargestAllocationsWithEveryKey) {
     process.devices[0].detail.allocations[0].block = reader::kNone;
     process.devices[0].detail.allocations[0].reason = TESSERA_REASON_dedicated;
     Json entry = ProcessJson(process);
-    AddDetailJson(entry, process, SymbolizeLargest(process, 9, {}), 9);
+    AddDetailJson(entry, process, Symbolizer(process.modules), 9);
     const Json& largest = entry["devices"][0]["largest"];
     ASSERT_EQ(largest.size(), 2u);
     EXPECT_EQ(largest[0], Json::parse(R"({"size_bytes": 128, "name": null, "memory_type": 0,

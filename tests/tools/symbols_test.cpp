@@ -228,6 +228,24 @@ TEST(Symbolizer, LooksUpNoMoreAddressesThanItMay) {
     EXPECT_TRUE(symbolizer.At(sampled.addresses[1]).lines.empty());
 }
 
+TEST(KeptSymbolizer, KeepsWhatItKnowsWhileTheModulesAreTheSame) {
+    Sampled sampled = Sample();
+    const TempFolder folder;
+    const std::string copy = folder / "copy.so";
+    std::filesystem::copy_file(sampled.module.path, copy);
+    sampled.module.path = copy;
+    Symbolizer::Options options;
+    options.total_time = std::chrono::minutes(5);
+    options.module_time = std::chrono::minutes(1);
+    KeptSymbolizer kept(options);
+    kept.For({sampled.module}).Resolve(sampled.addresses);
+    std::filesystem::remove(copy);
+    ExpectInlinedPlace(kept.For({sampled.module}).At(sampled.addresses[0]));
+    // Something else lies there now.
+    sampled.module.build_id[3] ^= 1;
+    EXPECT_TRUE(kept.For({sampled.module}).At(sampled.addresses[0]).lines.empty());
+}
+
 // A server on the loopback that counts who connects.
 class Listener {
  public:

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstring>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include "tools/symbols/symbol_child.h"
@@ -260,6 +261,19 @@ Place Symbolizer::At(uint64_t address) const {
     }
     if (const auto found = lines_.find(address); found != lines_.end()) place.lines = found->second;
     return place;
+}
+
+Symbolizer& KeptSymbolizer::For(const std::vector<reader::Module>& modules) {
+    const auto same = [](const reader::Module& a, const reader::Module& b) {
+        return std::tie(a.start, a.end, a.bias, a.build_id, a.path) ==
+               std::tie(b.start, b.end, b.bias, b.build_id, b.path);
+    };
+    if (!symbolizer_ || !std::ranges::equal(modules, modules_, same)) {
+        modules_ = modules;
+        symbolizer_.emplace(modules, options_);
+    }
+    symbolizer_->RenewTime();
+    return *symbolizer_;
 }
 
 std::string ShortFunction(const std::string& name) {

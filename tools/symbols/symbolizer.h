@@ -23,9 +23,11 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tessera/reader.h"
@@ -69,6 +71,9 @@ class Symbolizer {
     void Resolve(const reader::CallStack& stack) { Resolve(stack.addresses); }
     void Resolve(std::span<const reader::CallStack> stacks);
 
+    // Options::total_time starts anew. Files that were given up stay given up: they cost time once.
+    void RenewTime() { used_ = {}; }
+
     // What an address means; of one that was never looked up the module and offset.
     Place At(uint64_t address) const;
 
@@ -89,6 +94,21 @@ class Symbolizer {
     std::set<size_t> given_up_;                          // modules that are not asked again
     std::set<size_t> remarked_;
     std::vector<std::string> remarks_;
+};
+
+// The symbolizer of a process that is looked at again and again: what it knows it keeps for as long
+// as the process has the same modules.
+class KeptSymbolizer {
+ public:
+    explicit KeptSymbolizer(Symbolizer::Options options) : options_(std::move(options)) {}
+
+    // For another look at the process, with the time for one. Valid until the next call.
+    Symbolizer& For(const std::vector<reader::Module>& modules);
+
+ private:
+    const Symbolizer::Options options_;
+    std::vector<reader::Module> modules_;  // that symbolizer_ was made of
+    std::optional<Symbolizer> symbolizer_;
 };
 
 // A function's name as people say it: without its parameters, and without the arguments of its

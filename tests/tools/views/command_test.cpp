@@ -3,15 +3,20 @@
 // map, diff, export and level as their users meet them, on segments that the test made up and on a
 // program that publishes: exit codes, streams, files.
 #include <arpa/inet.h>
+#include <elf.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
+#include <string_view>
 #include <thread>
 
+#include "base/process.h"
 #include "segment_builder.h"
 #include "support.h"
 #include "tools/json.h"
@@ -82,6 +87,67 @@ TEST_F(ViewsTest, WrongCommandLinesAreUsageErrors) {
     ExpectComplaint(Tessera({"level"}), 2, "PID");
     ExpectComplaint(Tessera({"level", "1", "loud"}), 2, "totals, full and events");
     ExpectComplaint(Tessera({"level", "1", "full", "--stacks", "some"}), 2, "--stacks");
+}
+
+// A module is a copy of a program, and of all its call stacks the first address is the program's
+// first instruction.
+test::SegmentBuilder SegmentOf(const std::string& program, uint64_t pid) {
+    test::SegmentBuilder segment = test::SampleSegment();
+    segment.header.pid = pid;
+    segment.header.pid_start_time = ReadProcessStat(pid)->start_time;
+    const std::string bytes = test::ReadFile(program);
+    uint64_t entry = 0;
+    std::memcpy(&entry, bytes.data() + offsetof(Elf64_Ehdr, e_entry), sizeof(entry));
+    tessera_module_record& module = segment.modules[0];
+    module.end = module.start + bytes.size();
+    // The note with the build id: sizes of name and id, the type, the name.
+    const std::string_view note("\4\0\0\0\24\0\0\0\3\0\0\0GNU", 16);
+    const size_t id = bytes.find(note) + note.size();
+    module.id_bytes = 20;
+    std::memcpy(module.build_id, bytes.data() + id, module.id_bytes);
+    test::SetText(module.path, program);
+    segment.stacks[1].depth = 1;
+    segment.stacks[1].addresses[0] = module.bias + entry + 1;
+    return segment;
+}
+
+TEST_F(ViewsTest, StatThatWatchesLooksUpASymbolOnce) {
+    const std::string program = folder_ / "program";
+    std::filesystem::copy_file(TESSERA_PUBLISHER, program);
+    const auto self = static_cast<uint64_t>(getpid());
+    const test::SegmentBuilder segment = SegmentOf(program, self);
+    std::filesystem::create_directory(folder_ / "tessera");
+    std::filesystem::permissions(folder_ / "tessera", std::filesystem::perms::owner_all);
+    const std::vector<std::byte> bytes = segment.Build();
+    test::WriteFile(folder_ / ("tessera/" + std::to_string(self) + "-" +
+                               std::to_string(segment.header.pid_start_time) + ".channel"),
+                    {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+
+    Program stat(
+        {TESSERA_COMMAND, "stat", std::to_string(self), "--watch=0.05", "--detail", "--json"},
+        Options());
+    const auto samples = [&] {
+        return std::ranges::count(test::ReadFile(stat.output_path()), '\n');
+    };
+    const auto wait_for = [&](ptrdiff_t count) {
+        for (int i = 0; i < 6000 && samples() < count; ++i)
+            usleep(10'000);
+        return samples() >= count;
+    };
+    EXPECT_TRUE(wait_for(1));
+    std::filesystem::remove(program);
+    EXPECT_TRUE(wait_for(samples() + 2)) << "the last one was made without the file";
+    stat.Signal(SIGTERM);
+    const std::string out = stat.Wait().out;
+    const size_t end = out.rfind('\n');
+    const size_t begin = out.rfind('\n', end - 1) + 1;
+    const Json last = Json::parse(out.substr(begin, end - begin));
+    std::vector<std::string> functions;
+    for (const Json& allocation : last["processes"][0]["devices"].back()["largest"])
+        if (!allocation["stack"].is_null())
+            functions.push_back(allocation["stack"][0].value("function", Json()).dump());
+    ASSERT_FALSE(functions.empty()) << last;
+    EXPECT_EQ(functions[0], "\"_start\"") << last;
 }
 
 TEST_F(ViewsTest, WhatIsNotThereIsNotFound) {
