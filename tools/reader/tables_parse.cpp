@@ -50,7 +50,6 @@ class TableParser {
     void TakeAllocations(Device& device, tessera_kind kind);
     void PutInBlock(const tessera_allocation_record& record, Device& device,
                     Allocation& allocation) const;
-    static void DropEmptyBlocks(Detail& detail);
     void TakeResources(Device& device);
     void GiveNames(Device& device);
 
@@ -155,7 +154,6 @@ void TableParser::TakeDevice(Device& device) {
     by_memory_.clear();
     TakeBlocks(device);
     TakeAllocations(device, TESSERA_KIND_SLOTS);
-    if (device.state == TESSERA_DEVICE_DESTROYED) DropEmptyBlocks(device.detail);
     // Pooled ones in order of place.
     std::ranges::stable_sort(device.detail.allocations, {}, [](const Allocation& allocation) {
         return std::tuple(allocation.block, allocation.offset);
@@ -236,23 +234,6 @@ void TableParser::TakeAllocations(Device& device, tessera_kind kind) {
         detail.allocations.push_back(std::move(allocation));
     };
     detail.moving += ForEach<tessera_allocation_record>(kind, device.id, take);
-}
-
-// The driver has none of a destroyed device's blocks any more. Those in which something was left
-// stay, to tell where it lay.
-void TableParser::DropEmptyBlocks(Detail& detail) {
-    std::vector<uint32_t> kept_as(detail.blocks.size(), kNone);
-    for (const Allocation& allocation : detail.allocations)
-        if (allocation.block != kNone) kept_as[allocation.block] = 0;
-    std::vector<Block> kept;
-    for (size_t i = 0; i < kept_as.size(); ++i) {
-        if (kept_as[i] == kNone) continue;
-        kept_as[i] = static_cast<uint32_t>(kept.size());
-        kept.push_back(detail.blocks[i]);
-    }
-    for (Allocation& allocation : detail.allocations)
-        if (allocation.block != kNone) allocation.block = kept_as[allocation.block];
-    detail.blocks = std::move(kept);
 }
 
 void TableParser::TakeResources(Device& device) {

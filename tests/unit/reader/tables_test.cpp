@@ -228,23 +228,6 @@ TEST(Tables, AnAllocationLiesInABlockOnlyIfThatReachesSoFar) {
     EXPECT_EQ(block_of(record), kNone) << "of another memory type";
 }
 
-TEST(Tables, OfADestroyedDeviceHaveOnlyTheBlocksInWhichSomethingWasLeft) {
-    SegmentBuilder builder;
-    SegmentBuilder::Device& device = builder.AddDevice(1);
-    device.blocks = {{}, Block(7), Block(8), Block(9)};
-    device.slots = {Slot(5, 2), Slot(6, 2, 256)};
-    EXPECT_THAT(Read(builder).devices[0].detail.blocks, SizeIs(3)) << "it lives";
-    device.record.state = TESSERA_DEVICE_DESTROYED;
-    const reader::Detail detail = Read(builder).devices[0].detail;
-    ASSERT_THAT(detail.blocks, SizeIs(1));
-    EXPECT_EQ(detail.blocks[0].memory, 8u);
-    ASSERT_THAT(detail.allocations, SizeIs(2));
-    for (const Allocation& allocation : detail.allocations)
-        EXPECT_EQ(allocation.block, 0u);
-    device.slots.clear();
-    EXPECT_THAT(Read(builder).devices[0].detail.blocks, IsEmpty());
-}
-
 TEST(Tables, RecordsThatCannotBeAreLeftOutAndCounted) {
     SegmentBuilder builder;
     SegmentBuilder::Device& device = builder.AddDevice(1);
