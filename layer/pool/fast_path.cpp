@@ -178,7 +178,7 @@ uint64_t TypePool::Free(Slot& slot, SlotId id) noexcept ABSL_NO_THREAD_SAFETY_AN
     Shard& shard = *slot.block->shard;
     // Another thread allocates there: leave it to that one.
     if (shard.allocator.load(std::memory_order_relaxed) != ThreadNumber()) [[unlikely]] {
-        if (shard.pool().collects_) {
+        if (shard.pool().defers_) {
             shard.pool().Return(shard, slot, id);
             return 0;
         }

@@ -143,7 +143,9 @@ class alignas(128) Shard {
     // thread that works in this shard. Returns: how many wait now. Threads: any, without the lock.
     uint32_t Return(Slot& slot, SlotId id) noexcept;
 
-    // Whether slots were returned that nobody has freed yet. Threads: any.
+    // Whether slots were returned that nobody has freed yet. Threads: any; in one order with
+    // TypePool::returns_noted_, so that of who leaves a slot and who has just looked one sees the
+    // other.
     bool HasReturned() const noexcept {
         return static_cast<SlotId>(returned_.load(std::memory_order_seq_cst)) != kNoSlot;
     }

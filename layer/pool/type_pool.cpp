@@ -112,7 +112,7 @@ TypePool::TypePool(uint32_t type_index, const PoolLimits& limits, SlotTable& tab
       limits_(limits),
       source_(source),
       table_(table),
-      collects_(limits.helped && limits.idle_bytes != 0),
+      defers_(limits.helped && limits.idle_bytes != 0),
       totals_(totals),
       first_(*this, table, line, idle_total_) {
     Store(line.type, uint64_t{type_index} + 1);
@@ -451,7 +451,7 @@ PlaceStatus TypePool::Grow(Growth& growth, Shard& home, Placing& placing, bool a
         Add(totals_.driver.failed, attempt.failures);
     }
     // Where nothing may idle, nothing is made in advance.
-    if (limits_.helped && limits_.idle_bytes != 0 && status == PlaceStatus::kOk) {
+    if (defers_ && status == PlaceStatus::kOk) {
         const uint64_t now = source_.NowMs();
         // Where sizes differ the next need may be a larger one than the last.
         growth.need_bytes = std::max(need, growth.need_bytes - growth.need_bytes / 8);
@@ -594,7 +594,7 @@ void TypePool::TrimIdle(Shard& shard, Block& block,
 // Returns: when this thread began to do it itself, in NowNs(); 0: it did not.
 uint64_t TypePool::GiveBack(BlockList& given_up) noexcept {
     if (given_up.Oldest() == nullptr) return 0;
-    if (!limits_.helped || limits_.idle_bytes == 0) {
+    if (!defers_) {
         const uint64_t since_ns = tessera::NowNs();
         Destroy(given_up);
         return since_ns;

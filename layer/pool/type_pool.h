@@ -236,9 +236,9 @@ class TypePool {
 
     std::atomic<uint32_t> shard_count_ = 1;
     std::atomic<Shard*> shards_[kMostShards] = {};
-    // Whether slots may wait to be freed: there is a helper that looks for them, and blocks need
-    // not go at once.
-    const bool collects_;
+    // Whether slots may wait to be freed, blocks to go, and others be made in advance: there is a
+    // helper that comes for them, and blocks need not go at once.
+    const bool defers_;
     std::atomic<bool> returns_noted_ = false;  // the helper knows that slots wait
     uint64_t returns_due_ms_ = 0;              // when it will free them; the helper's
     std::atomic<uint32_t> contentions_ = 0;
