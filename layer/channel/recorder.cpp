@@ -78,10 +78,6 @@ void Recorder::Existed(uint32_t slot, const AllocationFacts& facts) noexcept {
     Store(record->object, 0);
 }
 
-void Recorder::FreedLater(const AllocationFacts& facts) noexcept {
-    Note(TESSERA_EVENT_free, facts.object, facts.size_bytes, facts.type);
-}
-
 void Recorder::Moved(uint32_t slot, const AllocationFacts& facts) noexcept {
     if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) {
         const SequencedWrite write(record->sequence);

@@ -226,12 +226,10 @@ class Recorder {
     // `lane`: of its shard. Requires: its shard's lock.
     void Allocated(uint32_t slot, const AllocationFacts& facts, EventLane& lane) noexcept;
     void Existed(uint32_t slot, const AllocationFacts& facts) noexcept;
-    void Freed(uint32_t slot) noexcept;
-    // The event of it, if records_events() and it was not told by FreedLater().
+    // Freed() returns whether the slot had a record.
+    bool Freed(uint32_t slot) noexcept;
+    // The event of it, if records_events().
     void NoteFree(const AllocationFacts& facts, EventLane& lane) noexcept;
-    // The application freed a slot whose record stays until its shard's thread comes round to it.
-    // Threads: any.
-    void FreedLater(const AllocationFacts& facts) noexcept;
     void Moved(uint32_t slot, const AllocationFacts& facts) noexcept;
     // Changes flags of a live slot. Threads: any that use it.
     void AddFlags(uint32_t slot, uint32_t flags) noexcept;
@@ -343,11 +341,14 @@ class Recorder {
     lane.Write(event);
 }
 
-[[gnu::always_inline]] inline void Recorder::Freed(uint32_t slot) noexcept {
-    if (tessera_allocation_record* const record = RecordOf(slot); record != nullptr) [[likely]] {
-        const SequencedWrite write(record->sequence);
-        Store(record->object, 0);
-    }
+[[gnu::always_inline]] inline bool Recorder::Freed(uint32_t slot) noexcept {
+    tessera_allocation_record* const record = RecordOf(slot);
+    if (record == nullptr) [[unlikely]]
+        return false;
+    const SequencedWrite write(record->sequence);
+    const bool recorded = Load(record->object) != 0;
+    Store(record->object, 0);
+    return recorded;
 }
 
 [[gnu::always_inline]] inline void Recorder::NoteFree(const AllocationFacts& facts,

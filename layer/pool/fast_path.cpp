@@ -80,9 +80,10 @@ using channel::Subtract;
     return PlaceStatus::kOk;
 }
 
-[[gnu::always_inline]] inline Block* Shard::FreeInline(Slot& slot, SlotId id, bool told) noexcept {
+[[gnu::always_inline]] inline Block* Shard::FreeInline(Slot& slot, SlotId id,
+                                                       bool returned) noexcept {
     if (table_.recorder().on()) [[unlikely]]
-        RecordFree(slot, id, told);
+        RecordFree(slot, id, returned);
     const uint64_t requested = slot.RequestedBytes();
     const uint64_t occupied = slot.size.Bytes();
     Arena& arena = *slot.block->arena;
@@ -105,7 +106,7 @@ PlaceStatus Shard::Allocate(const Ask& ask, SlotRef* out) noexcept {
     return AllocateInline(ask, out);
 }
 Block* Shard::Free(Slot& slot, SlotId id) noexcept {
-    return FreeInline(slot, id, /*told=*/true);
+    return FreeInline(slot, id, /*returned=*/true);
 }
 
 PlaceStatus Shard::Take(const Ask& ask, Slot* place) noexcept {
@@ -176,15 +177,15 @@ PlaceStatus TypePool::Allocate(const Request& request,
 
 uint64_t TypePool::Free(Slot& slot, SlotId id) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     Shard& shard = *slot.block->shard;
-    // Another thread allocates there: leave it to that one.
+    // Another thread allocates there: leave it to that one, unless somebody looks at each free.
     if (shard.allocator.load(std::memory_order_relaxed) != ThreadNumber()) [[unlikely]] {
-        if (shard.pool().defers_) {
+        if (shard.pool().defers_ && !shard.pool().table_.recorder().on()) {
             shard.pool().Return(shard, slot, id);
             return 0;
         }
     }
     shard.mutex().Lock();
-    Block* const emptied = shard.FreeInline(slot, id, /*told=*/false);
+    Block* const emptied = shard.FreeInline(slot, id, /*returned=*/false);
     // The block may go back to the driver.
     if (emptied != nullptr) [[unlikely]]
         return shard.pool().UnlockEmptied(shard, *emptied);

@@ -112,10 +112,11 @@ void Shard::RecordAllocation(const Slot& slot, SlotId id, uint64_t name) noexcep
     table_.recorder().Allocated(id, FactsOf(slot, name), lane_);
 }
 
-// The name was retired, but nobody else has had the slot's number since.
-void Shard::RecordFree(const Slot& slot, SlotId id, bool told) noexcept {
-    table_.recorder().Freed(id);
-    if (table_.recorder().records_events() && !told) NoteFree(slot, id);
+// The name was retired, but nobody else has had the slot's number since. A slot that was returned
+// before anything was recorded has no record, and its end is no news.
+void Shard::RecordFree(const Slot& slot, SlotId id, bool returned) noexcept {
+    const bool recorded = table_.recorder().Freed(id);
+    if (table_.recorder().records_events() && (recorded || !returned)) NoteFree(slot, id);
 }
 
 [[gnu::noinline]] void Shard::NoteFree(const Slot& slot, SlotId id) noexcept {

@@ -116,17 +116,16 @@ class alignas(128) Shard {
     PlaceStatus AllocateSolo(const Ask& ask, SlotRef* out) noexcept
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-    // Ends a slot that was retired. `told`: of a slot that was returned, whose end was recorded as
-    // an event then; Free() is for these.
+    // Ends a slot that was retired. `returned`: it waited for it; Free() is for these.
     // Returns: its block, if that became empty for it; it is in Idle() then. Else null.
     Block* Free(Slot& slot, SlotId id) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-    Block* FreeInline(Slot& slot, SlotId id, bool told) noexcept
+    Block* FreeInline(Slot& slot, SlotId id, bool returned) noexcept
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
     // Tell the recorder; see channel/recorder.h.
     void RecordAllocation(const Slot& slot, SlotId id, uint64_t name) noexcept
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-    void RecordFree(const Slot& slot, SlotId id, bool told) noexcept
+    void RecordFree(const Slot& slot, SlotId id, bool returned) noexcept
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     void NoteFree(const Slot& slot, SlotId id) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     // What there is to tell of a live slot. Requires: the caller keeps its place from changing.

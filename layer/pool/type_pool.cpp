@@ -199,8 +199,6 @@ void TypePool::FreeAllReturned() noexcept {
 // Leaves a slot to the thread that allocates in its shard. If that one does so no more, whoever
 // leaves the next slots frees them, and the helper the last ones.
 void TypePool::Return(Shard& shard, Slot& slot, SlotId id) noexcept {
-    if (table_.recorder().records_events()) [[unlikely]]
-        table_.recorder().FreedLater(Shard::FactsOf(slot, SlotTable::LastNameOf(slot, id)));
     const uint32_t waiting = shard.Return(slot, id);
     if (waiting % kMostReturned == 0) {
         FreeReturned(shard);

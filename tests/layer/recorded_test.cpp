@@ -196,6 +196,31 @@ TEST(Recorded, AFreeOfWhatWasThereBeforeIsItsThreads) {
     EXPECT_EQ(frees, memories.size());
 }
 
+// Who is looked at one by one is freed at once: a process may end at any moment, and what waits to
+// be freed would seem to have leaked.
+TEST(Recorded, AFreeByAnotherThreadIsSeenAtOnce) {
+    for (const char* const level : {"full", "events"}) {
+        Session session(At(level));
+        const std::vector<VkDeviceMemory> memories = AllocateSome(session, 200);
+        Events events;
+        std::thread([&] {
+            for (size_t i = 0; i < memories.size(); i += 2)
+                session.Free(memories[i]);
+        }).join();
+        const reader::Process process = Read();
+        const reader::Device& device = process.devices.back();
+        EXPECT_EQ(device.detail.allocations.size(), memories.size() / 2) << level;
+        ExpectAgreement(device);
+        const std::vector<reader::Event> seen = events.Take();
+        EXPECT_EQ(std::ranges::count(seen, TESSERA_EVENT_free, &reader::Event::kind),
+                  std::string_view(level) == "events" ? 100 : 0);
+        for (size_t i = 1; i < memories.size(); i += 2)
+            session.Free(memories[i]);
+        session.Close();
+        EXPECT_EQ(session.mock.Violations(), "");
+    }
+}
+
 TEST(Recorded, OfADestroyedDeviceOnlyBlocksWithLeaksAreSeen) {
     Session session(At("full"));
     const std::vector<VkDeviceMemory> memories = AllocateSome(session, 100);
