@@ -322,9 +322,9 @@ Bytes ForgedChunk(ChunkHeader header, std::span<const std::byte> payload) {
     XXH64_update(state, payload.data(), payload.size());
     header.check = XXH64_digest(state);
     XXH64_freeState(state);
-    const auto head = std::as_bytes(std::span(&header, 1));
-    Bytes chunk(head.begin(), head.end());
-    chunk.insert(chunk.end(), payload.begin(), payload.end());
+    Bytes chunk(sizeof(header) + payload.size());
+    std::ranges::copy(payload,
+                      std::ranges::copy(std::as_bytes(std::span(&header, 1)), chunk.begin()).out);
     return chunk;
 }
 
