@@ -7,6 +7,10 @@
 #include <tessera/tessera.h>
 #include <unistd.h>
 
+static double MiB(uint64_t bytes) {
+    return (double)bytes / (1 << 20);
+}
+
 static void ShowDevice(const tessera_reader* reader, uint32_t index) {
     struct tessera_device_info device = {.size = sizeof(device)};
     if (tessera_get_device(reader, index, &device) != TESSERA_OK) return;
@@ -15,15 +19,14 @@ static void ShowDevice(const tessera_reader* reader, uint32_t index) {
         struct tessera_heap_info heap = {.size = sizeof(heap)};
         tessera_get_heap(reader, index, i, &heap);
         printf("  heap %u: %.1f MiB asked for, %.1f from the driver, of %.1f\n", i,
-               heap.app_live_bytes / 1048576.0, heap.driver_live_bytes / 1048576.0,
-               heap.heap_bytes / 1048576.0);
+               MiB(heap.app_live_bytes), MiB(heap.driver_live_bytes), MiB(heap.heap_bytes));
     }
     struct tessera_allocation_info next = {.size = sizeof(next)}, largest = {.name = ""};
     for (uint64_t i = 0; tessera_get_allocation(reader, index, i, &next) == TESSERA_OK; ++i)
         if (next.bytes > largest.bytes) largest = next;
     char name[64];
     tessera_terminal_text(largest.name, name, sizeof(name));
-    printf("  largest: %.1f MiB  type %u  %s\n", largest.bytes / 1048576.0, largest.type, name);
+    printf("  largest: %.1f MiB  type %u  %s\n", MiB(largest.bytes), largest.type, name);
 }
 
 int main(int argc, char** argv) {
