@@ -150,7 +150,8 @@ inline uint16_t MeasuredNs(uint64_t ns) noexcept {
 }
 
 // A table whose records come and go one by one. Numbers are used again, the last one that came free
-// first. Threads: externally synchronised. Without host memory to remember it a number is lost.
+// first. Threads: externally synchronised. Host memory is asked for when a record begins, so that
+// none is needed for its end.
 template <typename Record, tessera_kind kKind>
 class NumberedTable {
  public:
@@ -164,6 +165,13 @@ class NumberedTable {
             return number;
         }
         if (used_ == table_.capacity() && !table_.Grow(owner)) return kNoRecord;
+        if (used_ == free_.capacity()) {
+            try {
+                free_.reserve(table_.capacity());
+            } catch (...) {
+                return kNoRecord;
+            }
+        }
         return used_++;
     }
 
@@ -174,10 +182,7 @@ class NumberedTable {
             const SequencedWrite write(record.sequence);
             Store(record.object, 0);
         }
-        try {
-            free_.push_back(number);
-        } catch (...) {
-        }
+        free_.push_back(number);
     }
 
     // Requires: a number that Add returned.
@@ -187,7 +192,7 @@ class NumberedTable {
     // One page to begin with.
     RecordTable<Record, kKind, 64, 1u << 20> table_;
     uint32_t used_ = 0;
-    std::vector<uint32_t> free_;
+    std::vector<uint32_t> free_;  // has room for all numbers in use
 };
 
 class Recorder {
