@@ -354,6 +354,8 @@ def every_command(bench):
                 said += judge(bench, words, source, code, form)
     expect(said, "commands")
     expect(ps_lists(bench, live, ended), "ps")
+    # Since then the helper may have given back what idled.
+    counts[0] = agree_at_rest(bench, live, PROCESSES, "at rest again")
     for source, which, count in zip(sources, (PROCESSES, PROCESSES, FILES), (*counts, counts[1])):
         expect(compare(bench.tool, source, which, count)[0], source)
 

@@ -213,11 +213,11 @@ export function timelineSection() {
         setCursor(spanAt(event));
     });
     plots.addEventListener("pointercancel", () => { selection = null; });
-    plots.addEventListener("pointerup", () => {
-        const chosen = selection;
+    plots.addEventListener("pointerup", (event) => {
+        if (!selection) return;
+        // A quick hand is elsewhere by now than when the last move was told.
+        const [from, to] = [selection[0], spanAt(event)].sort((a, b) => a - b);
         selection = null;
-        if (!chosen) return;
-        const [from, to] = [Math.min(...chosen), Math.max(...chosen)];
         if (to - from > (view.to - view.from) / 100) setView(from, to);
         else refresh();
     });
