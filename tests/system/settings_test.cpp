@@ -9,7 +9,7 @@
 namespace tessera::test {
 namespace {
 
-constexpr char kKeys[] = "mode, channel, idle_bytes";
+constexpr char kKeys[] = "mode, channel, level, stacks";
 
 class HostileSettings : public SystemTest {
  protected:
