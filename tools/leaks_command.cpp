@@ -31,8 +31,8 @@ Examples:
   tessera leaks 4242 --json | jq '.processes[0].leaks[].groups[0]'
 
 Exit code: 0 if nothing leaked, also if what is there may still be freed; 123 if something did, or if
-that is not known of some devices; 1 if the result cannot be written; 2 if the command line is wrong;
-3 if there is nothing to read.)";
+that is not known of some devices; 1 if the result cannot be written, or only a part of a recording
+could be read; 2 if the command line is wrong; 3 if there is nothing to read.)";
 
 constexpr size_t kDefaultLimit = 20;
 
@@ -73,7 +73,7 @@ int Leaks(const LeaksOptions& options) {
     }
     const Written written = PrintResult(text);
     if (written == Written::kFailed) return kFailure;
-    return MayHaveLeaked(process, leaks) ? kLeaks : kOk;
+    return MayHaveLeaked(process, leaks) ? static_cast<int>(kLeaks) : ExitCodeFor(*source, kOk);
 }
 
 }  // namespace

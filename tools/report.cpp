@@ -78,11 +78,13 @@ int Report(const ReportOptions& options) {
     const Json model =
         report::ModelOf(*source, options.what, SymbolFrames(source->process()), &problem);
     // What was read until then is worth a report.
-    if (!problem.empty()) Complain(Printable(problem));
+    for (const std::string& sentence : {source->remark(), problem})
+        if (!sentence.empty()) Complain(Printable(sentence));
     const std::string text =
         options.json ? Dump(model, Layout::kPretty) : report::Page(model, report::RandomNonce());
     const int written = Write(options, text);
-    return written == kOk && !problem.empty() ? static_cast<int>(kFailure) : written;
+    if (written == kOk && !problem.empty()) return kFailure;
+    return ExitCodeFor(*source, written);
 }
 
 }  // namespace

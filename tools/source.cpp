@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "tools/exit_codes.h"
 #include "tools/recording/recording.h"
 
 namespace tessera::command {
@@ -55,6 +56,7 @@ class RecordingSource : public Source {
         : recording_(std::move(recording)) {
         process_ = std::move(process);
         remark_ = recording_->remark();
+        is_whole_ = recording_->is_whole();
         // At its end the process was gone, as a copy alone cannot tell.
         const std::optional<recording::EndRecord>& end = recording_->end();
         const bool has_ended =
@@ -142,6 +144,10 @@ std::unique_ptr<Source> Source::Open(const std::string& what, std::string* error
     if (path.ok()) return OpenFile(path.value, error);
     *error = path.error;
     return nullptr;
+}
+
+int ExitCodeFor(const Source& source, int code) {
+    return code == kOk && !source.is_whole() ? static_cast<int>(kFailure) : code;
 }
 
 }  // namespace tessera::command

@@ -50,6 +50,8 @@ class Source {
     const reader::Process& process() const { return process_; }
     // What happened to a recording: it was not ended by its recorder, it is cut short. Or empty.
     const std::string& remark() const { return remark_; }
+    // Whether it is all there: a recording that was cut short or damaged is read as far as it goes.
+    bool is_whole() const { return is_whole_; }
     virtual bool IsRecording() const = 0;
 
     // A recording's samples, in order of time, all devices. Else none.
@@ -66,6 +68,11 @@ class Source {
  protected:
     reader::Process process_;
     std::string remark_;
+    bool is_whole_ = true;
 };
+
+// What a command ends with that showed what there is of `source` and would end with `code`: success
+// becomes a failure where that is a part only, so that no script takes it for all.
+int ExitCodeFor(const Source& source, int code);
 
 }  // namespace tessera::command

@@ -41,8 +41,8 @@ Examples:
   tessera stat game.tsr
   tessera stat 4242 --json | jq '.processes[0].devices[0].memory_types'
 
-Exit code: 0; 1 if the result cannot be written; 2 if the command line is wrong; 3 if there is no
-such process or it publishes nothing.)";
+Exit code: 0; 1 if the result cannot be written, or only a part of a recording could be read; 2 if the
+command line is wrong; 3 if there is no such process or it publishes nothing.)";
 
 constexpr double kMinWatchSeconds = 0.05;
 constexpr double kMaxWatchSeconds = 24 * 60 * 60;
@@ -154,7 +154,8 @@ int StatFile(const std::string& path, const View& view) {
         return kNotFound;
     }
     if (!source->remark().empty()) Complain(Printable(source->remark()));
-    return ExitCodeOf(PrintResult(Render(source->process(), view, Layout::kPretty)));
+    const std::string text = Render(source->process(), view, Layout::kPretty);
+    return ExitCodeFor(*source, ExitCodeOf(PrintResult(text)));
 }
 
 int Wrong(const std::string& sentence) {

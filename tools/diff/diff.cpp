@@ -28,8 +28,8 @@ Examples:
   tessera diff before.tsr 4242 --by name
   tessera diff 4242 4343 --json | jq '.devices[].groups[0]'
 
-Exit code: 0, also when nothing changed; 1 if the result cannot be written; 2 if the command line is
-wrong; 3 if one of the two cannot be read.)";
+Exit code: 0, also when nothing changed; 1 if the result cannot be written, or only a part of a
+recording could be read; 2 if the command line is wrong; 3 if one of the two cannot be read.)";
 
 struct DiffOptions {
     std::string before;
@@ -63,7 +63,7 @@ int RunDiff(const DiffOptions& options) {
     const std::string text =
         options.json ? Dump(DiffJson(before->process(), after->process(), diff), Layout::kPretty)
                      : DiffText(before->process(), after->process(), diff);
-    return ExitCodeOf(PrintResult(text));
+    return ExitCodeFor(*before, ExitCodeFor(*after, ExitCodeOf(PrintResult(text))));
 }
 
 }  // namespace

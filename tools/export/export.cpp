@@ -38,8 +38,9 @@ Examples:
   tessera export prometheus -o /var/lib/node_exporter/tessera.prom
   tessera export prometheus --listen
 
-Exit code: 0; 1 if the result cannot be written; 2 if the command line is wrong; 3 if there is no
-such process or file, or nothing is known that the format could show.)";
+Exit code: 0; 1 if the result cannot be written, or only a part of a recording could be read; 2 if the
+command line is wrong; 3 if there is no such process or file, or nothing is known that the format could
+show.)";
 
 constexpr double kUsualSlowUs = 100;
 
@@ -63,27 +64,21 @@ const reader::Device* ChooseDevice(const reader::Process& process,
         if (wanted ? device.id == *wanted && known : known) found.push_back(&device);
     }
     // One that is gone is not meant if another is there.
-    if (found.size() > 1) {
-        std::erase_if(found, [](const reader::Device* device) {
-            return device->state != TESSERA_DEVICE_LIVE;
-        });
-    }
+    const auto is_gone = [](const reader::Device* device) {
+        return device->state != TESSERA_DEVICE_LIVE;
+    };
+    if (found.size() > 1 && !std::ranges::all_of(found, is_gone)) std::erase_if(found, is_gone);
     if (found.size() == 1) return found.front();
-    Complain(found.empty() ? "there is no device whose allocations are known."
-                           : "there are several devices: say which with --device N.");
-    return nullptr;
-}
-
-std::vector<reader::Process> RunningProcesses() {
-    std::vector<reader::Process> processes;
-    for (const std::string& path : reader::ListSegments()) {
-        reader::Result<reader::Process> result = reader::ReadSegment(path);
-        if (!result.ok())
-            Complain(Printable(result.error));
-        else if (result.value.state != reader::ProcessState::kEnded)
-            processes.push_back(std::move(result.value));
+    if (found.empty()) {
+        Complain(wanted ? "there is no device " + std::to_string(*wanted) +
+                              ", or nothing is known of its allocations."
+                        : "there is no device whose allocations are known.");
+    } else {
+        Complain(Plural(found.size(), "device") + " could be meant, from " +
+                 std::to_string(found.front()->id) + " to " + std::to_string(found.back()->id) +
+                 ": say which with --device N.");
     }
-    return processes;
+    return nullptr;
 }
 
 // Returns: the exit code if there is something wrong with the command line.
@@ -107,12 +102,25 @@ std::optional<int> Check(const ExportOptions& options) {
     return std::nullopt;
 }
 
-// Returns: an exit code other than kOk if nothing could be written.
+// What the tables had no room for, or what kept changing, is in no line of the result.
+void TellWhatIsMissing(const reader::Device& device) {
+    uint64_t count = device.detail.moving;
+    for (const uint32_t kind :
+         {TESSERA_KIND_SLOTS, TESSERA_KIND_PASSED, TESSERA_KIND_BLOCKS, TESSERA_KIND_RESOURCES})
+        count += device.detail.unrecorded[kind];
+    if (count == 0) return;
+    Complain("not everything of device " + std::to_string(device.id) + " is known: " +
+             Plural(count, "record") + " had no room, or changed while they were read.");
+}
+
+// Returns: kOk; kFailure if what was written is a part of what there should be; another exit code
+// if nothing could be written.
 int WriteFormat(const ExportOptions& options, Source* source, const Sink& sink) {
     if (options.format == "prometheus") {
+        const auto complain = [](const std::string& error) { Complain(Printable(error)); };
         sink(MetricsText(MetricsOf(source != nullptr
                                        ? std::vector<reader::Process>{source->process()}
-                                       : RunningProcesses())));
+                                       : RunningProcesses(complain))));
         return kOk;
     }
     const reader::Process& process = source->process();
@@ -124,16 +132,19 @@ int WriteFormat(const ExportOptions& options, Source* source, const Sink& sink) 
         if (!problem.empty()) Complain(Printable(problem));
         if (source->lost() > 0)
             Complain(Plural(source->lost(), "event") + " are missing in the trace.");
+        if (!problem.empty()) return kFailure;
     } else if (!HasDetail(process)) {
         Complain(
             "nothing is known of the single allocations of this process. `tessera level PID full` "
             "asks a process that runs to record them.");
         return kNotFound;
     } else if (options.format == "csv") {
+        std::ranges::for_each(process.devices, TellWhatIsMissing);
         WriteCsv(process, sink);
     } else {
         const reader::Device* const device = ChooseDevice(process, options.device);
         if (device == nullptr) return kNotFound;
+        TellWhatIsMissing(*device);
         WriteVma(*device, sink);
     }
     return kOk;
@@ -159,7 +170,10 @@ int Export(const ExportOptions& options) {
     }
     const int code =
         WriteFormat(options, source.get(), [&](std::string_view text) { return sink.Write(text); });
-    return code != kOk ? code : sink.Finish();
+    if (code != kOk && code != kFailure) return code;
+    const int written = sink.Finish();
+    if (written != kOk) return written;
+    return source != nullptr ? ExitCodeFor(*source, code) : code;
 }
 
 }  // namespace
@@ -178,7 +192,7 @@ void AddExport(CLI::App& app, Action& action) {
         ->option_text("FILE");
     sub->add_option("--device", options->device, "vma: the device to show")->option_text("N");
     sub->add_option("--slow", options->slow_us,
-                    "perfetto: show calls that took at least this many microseconds (100)")
+                    "perfetto: show blocks that took at least this many microseconds to make (100)")
         ->option_text("US")
         ->check(CLI::Range(0.0, 1e9));
     // A flag and not an option: its address is optional.

@@ -6,11 +6,12 @@
 // The one idea: the families are those of prometheus-cpp, whose one serializer writes the file and
 // answers the scrape, so that both say the same.
 //
-// Threads: pure functions.
+// Threads: any; no state is shared.
 #pragma once
 
 #include <prometheus/metric_family.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,11 @@ std::vector<prometheus::MetricFamily> MetricsOf(const std::vector<reader::Proces
 
 // In Prometheus' text format.
 std::string MetricsText(const std::vector<prometheus::MetricFamily>& families);
+
+// Of this user, those that run; not those that destroyed their last instance or ended, whose
+// segments are kept. `problem` is told of segments that cannot be read.
+std::vector<reader::Process> RunningProcesses(
+    const std::function<void(const std::string&)>& problem);
 
 // Answers scrapes at `address` ("127.0.0.1:9464", "[::1]:0") with the numbers of all processes of
 // this user that run, until SIGINT or SIGTERM comes. Returns: the exit code.

@@ -11,6 +11,7 @@
 #include <exception>
 #include <memory>
 
+#include "base/process.h"
 #include "tools/exit_codes.h"
 #include "tools/export/metrics.h"
 #include "tools/output.h"
@@ -19,17 +20,11 @@
 namespace tessera::command {
 namespace {
 
-class RunningProcesses : public prometheus::Collectable {
+class Scrapes : public prometheus::Collectable {
  public:
     std::vector<prometheus::MetricFamily> Collect() const override {
-        std::vector<reader::Process> processes;
-        for (const std::string& path : reader::ListSegments()) {
-            // What cannot be read is left out: a segment may go away between the two.
-            reader::Result<reader::Process> result = reader::ReadSegment(path);
-            if (result.ok() && result.value.state != reader::ProcessState::kEnded)
-                processes.push_back(std::move(result.value));
-        }
-        return MetricsOf(processes);
+        // What cannot be read is left out: nobody looks at what is said here.
+        return MetricsOf(RunningProcesses([](const std::string&) {}));
     }
 };
 
@@ -48,6 +43,20 @@ bool IsAddress(const std::string& text) {
 }
 
 }  // namespace
+
+std::vector<reader::Process> RunningProcesses(
+    const std::function<void(const std::string&)>& problem) {
+    std::vector<reader::Process> processes;
+    for (const std::string& path : reader::ListSegments()) {
+        reader::Result<reader::Process> result = reader::ReadSegment(path);
+        // Its state does not tell: one that has closed Vulkan may run on, or be long gone.
+        if (!result.ok())
+            problem(result.error);
+        else if (ProcessRuns(result.value.pid, result.value.start_time))
+            processes.push_back(std::move(result.value));
+    }
+    return processes;
+}
 
 std::string ParseAddress(const std::string& text) {
     const std::string usual = kDefaultAddress;
@@ -68,13 +77,14 @@ int ServeMetrics(const std::string& address) {
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    const auto collectable = std::make_shared<RunningProcesses>();
+    const auto collectable = std::make_shared<Scrapes>();
     std::unique_ptr<prometheus::Exposer> exposer;
     try {
         exposer = std::make_unique<prometheus::Exposer>(address);
     } catch (const std::exception&) {
         Complain("nobody can listen at " + Printable(address) +
-                 ": the port is in use, or the address is not this machine's.");
+                 ": the port is in use, or the address is not one of this machine that the HTTP "
+                 "library can use.");
         return kFailure;
     }
     exposer->RegisterCollectable(collectable);

@@ -35,8 +35,8 @@ Examples:
   tessera map 4242 -o map.svg
   tessera map game.tsr --device 1 --type 0 --json | jq '.devices[].rows[].bytes'
 
-Exit code: 0; 1 if the result cannot be written; 2 if the command line is wrong; 3 if there is no
-such process or file, or nothing is known of its allocations.)";
+Exit code: 0; 1 if the result cannot be written, or only a part of a recording could be read; 2 if the
+command line is wrong; 3 if there is no such process or file, or nothing is known of its allocations.)";
 
 constexpr size_t kMaxWidth = 1000;
 constexpr size_t kMinWidth = 40;
@@ -83,6 +83,25 @@ int WritePicture(const Picture& picture, bool svg, ResultSink& sink) {
     return Write(sink, bytes);
 }
 
+// In the form that was asked for. Returns: the exit code.
+int WriteMap(const MapOptions& options, const reader::Process& process,
+             const std::vector<DeviceMap>& maps) {
+    ResultSink sink;
+    if (const std::string problem = sink.Open(options.output); !problem.empty()) {
+        Complain(problem);
+        return kFailure;
+    }
+    if (options.json) {
+        WriteMapJson(process, maps, [&](std::string_view text) { return sink.Write(text); });
+        return sink.Finish();
+    }
+    const bool svg = options.output.ends_with(".svg");
+    if (svg || options.output.ends_with(".png"))
+        return WritePicture(DrawMap(process, maps), svg, sink);
+    const size_t width = options.width != 0 ? options.width : TerminalWidth();
+    return Write(sink, MapText(process, maps, width, StyleFor(Facts())));
+}
+
 int Map(const MapOptions& options) {
     const bool svg = options.output.ends_with(".svg");
     const bool png = options.output.ends_with(".png");
@@ -106,18 +125,7 @@ int Map(const MapOptions& options) {
                        "level PID full` asks a process that runs to record them.");
         return kNotFound;
     }
-    ResultSink sink;
-    if (const std::string problem = sink.Open(options.output); !problem.empty()) {
-        Complain(problem);
-        return kFailure;
-    }
-    if (options.json) {
-        WriteMapJson(process, maps, [&](std::string_view text) { return sink.Write(text); });
-        return sink.Finish();
-    }
-    if (svg || png) return WritePicture(DrawMap(process, maps), svg, sink);
-    const size_t width = options.width != 0 ? options.width : TerminalWidth();
-    return Write(sink, MapText(process, maps, width, StyleFor(Facts())));
+    return ExitCodeFor(*source, WriteMap(options, process, maps));
 }
 
 }  // namespace

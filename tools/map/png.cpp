@@ -76,6 +76,12 @@ std::string Png(const Picture& picture, std::string* error) {
     const auto pixels = [&](double length) {
         return static_cast<int>(std::clamp(length * scale, 1.0, double{kMaxPixels}));
     };
+    if (picture.height * scale > kMaxPixels) {
+        *error =
+            "there are too many blocks for a PNG, which can have 32,767 lines: write an .svg, or "
+            "choose with --device or --type.";
+        return {};
+    }
     const std::unique_ptr<cairo_surface_t, decltype(&cairo_surface_destroy)> surface(
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, pixels(picture.width),
                                    pixels(picture.height)),

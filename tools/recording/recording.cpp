@@ -47,6 +47,7 @@ void Recording::Scan() {
     whole_bytes_ = offset;
     if (!problem.empty()) {
         remark_ = "The recording is not whole: " + problem + "; what follows is left out.";
+        is_whole_ = false;
     } else if (!end_) {
         remark_ = kNotEnded;
     }

@@ -41,6 +41,8 @@ class Recording {
     const std::optional<EndRecord>& end() const { return end_; }
     // What is wrong with it, as a sentence; empty if nothing is.
     const std::string& remark() const { return remark_; }
+    // Not cut short or damaged. One that nobody ended is whole all the same.
+    bool is_whole() const { return is_whole_; }
     // Events in it, and those that are known to be missing: what its end says until all of them
     // were read, 0 if it has no end.
     uint64_t events() const { return events_; }
@@ -68,6 +70,7 @@ class Recording {
     std::vector<command::Sample> samples_;
     std::optional<EndRecord> end_;
     std::string remark_;
+    bool is_whole_ = true;
     std::vector<std::byte> payload_;
     uint64_t events_ = 0;
     uint64_t lost_ = 0;

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/process.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/output.h"
@@ -140,22 +141,26 @@ class Viewer {
     bool view_is_old_ = true;
 };
 
-// Lines instead of a picture. `pid` 0: of all processes.
-int PrintLines(const TopOptions& options, uint64_t pid) {
+// Lines instead of a picture. `pid` 0: of all processes; else of this one, until it has ended.
+int PrintLines(const TopOptions& options, uint64_t pid, uint64_t start_time) {
     top::Watch watch;
     for (uint64_t looks = 0;;) {
+        // Asked first, so that what is read afterwards is the last state.
+        const bool has_ended = pid != 0 && !ProcessRuns(pid, start_time);
         watch.LookAtAll();
         std::vector<reader::Process> now = watch.processes();
         if (pid != 0) {
-            std::erase_if(now, [pid](const reader::Process& one) { return one.pid != pid; });
-            if (now.empty()) return kOk;  // its segment was cleared away: it has ended
+            std::erase_if(now, [&](const reader::Process& one) {
+                return one.pid != pid || one.start_time != start_time;
+            });
+            // Its segment was cleared away, or could not be read this time.
+            if (now.empty() && has_ended) return kOk;
         }
         const std::vector<top::ProcessRow> rows =
             top::ListRows(now, watch.processes_before(), {}, "");
         const Written written =
             PrintResult(options.json ? top::JsonLine(rows, now) : top::PlainLines(rows));
         if (written != Written::kAll) return ExitCodeOf(written);
-        const bool has_ended = pid != 0 && now[0].state == reader::ProcessState::kEnded;
         if (has_ended || ++looks == options.count) return kOk;
         std::this_thread::sleep_for(Seconds(options.interval_s));
     }
@@ -163,6 +168,7 @@ int PrintLines(const TopOptions& options, uint64_t pid) {
 
 int Top(const TopOptions& options) {
     uint64_t pid = 0;
+    uint64_t start_time = 0;
     if (!options.pid.empty()) {
         const char* const end = options.pid.data() + options.pid.size();
         const auto [rest, wrong] = std::from_chars(options.pid.data(), end, pid);
@@ -177,12 +183,13 @@ int Top(const TopOptions& options) {
             Complain(Printable(process.error));
             return kNotFound;
         }
+        start_time = process.value.start_time;
     }
     if (!options.json && top::CursesTerminal::IsUsable()) {
         top::CursesTerminal terminal;
         if (terminal.Open()) return Viewer(terminal, pid).Run(options.interval_s, options.count);
     }
-    return PrintLines(options, pid);
+    return PrintLines(options, pid, start_time);
 }
 
 }  // namespace

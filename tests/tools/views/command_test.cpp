@@ -4,6 +4,7 @@
 // program that publishes: exit codes, streams, files.
 #include <arpa/inet.h>
 #include <elf.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@
 #include "segment_builder.h"
 #include "support.h"
 #include "tools/json.h"
+#include "tools/recording/recorder.h"
 
 namespace tessera::command {
 namespace {
@@ -159,6 +161,96 @@ TEST_F(ViewsTest, WhatIsNotThereIsNotFound) {
     ExpectComplaint(Tessera({"map", Segment(), "--device", "99"}), 3, "device");
     test::WriteFile(folder_ / "noise", std::string(100'000, 'x'));
     EXPECT_EQ(Tessera({"map", folder_ / "noise"}).code, 3);
+}
+
+// Commands that read, each with what it takes beside a source.
+const std::vector<std::vector<std::string>> kReading = {{"stat"},
+                                                        {"map"},
+                                                        {"leaks"},
+                                                        {"export", "csv"},
+                                                        {"export", "vma"},
+                                                        {"export", "perfetto"},
+                                                        {"export", "json"},
+                                                        {"export", "prometheus"},
+                                                        {"report", "--json"}};
+
+// The command on `source`; those that compare take it as both.
+std::vector<std::string> On(std::vector<std::string> command, const std::string& source) {
+    command.push_back(source);
+    if (command[0] == "diff") command.push_back(source);
+    if (command[0] == "export" && command[1] == "vma")
+        command.insert(command.end(), {"--device", "8"});
+    return command;
+}
+
+TEST_F(ViewsTest, OfARecordingThatIsNotWholeCommandsShowAPartSayItAndFail) {
+    const std::string path = folder_ / "a.rec";
+    const int file = open(Segment().c_str(), O_RDONLY | O_CLOEXEC);
+    auto writer = std::make_unique<recording::ChunkWriter>();
+    ASSERT_EQ(writer->Open(path), "");
+    recording::Recorder recorder(file, Segment(), std::move(writer));
+    ASSERT_EQ(recorder.Start(1'000'000'000), "");
+    ASSERT_EQ(recorder.Poll(1'000'000'000), "");
+    const auto never_ended = std::filesystem::file_size(path);
+    ASSERT_EQ(recorder.End(2'000'000'000, recording::EndReason::kAsked, {}), "");
+    close(file);
+    std::vector<std::vector<std::string>> commands = kReading;
+    commands.push_back({"diff"});
+    const auto leaks = [](const std::vector<std::string>& command) {
+        return command[0] == "leaks";
+    };
+    for (const auto& command : commands) {
+        const Outcome whole = Tessera(On(command, path));
+        // SampleSegment() has a destroyed device on which something is left.
+        EXPECT_EQ(whole.code, leaks(command) ? 123 : 0) << command[0] << ": " << whole.err;
+        EXPECT_EQ(whole.err.find("recording"), std::string::npos) << whole.err;
+    }
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
+    for (const auto& command : commands) {
+        const Outcome cut = Tessera(On(command, path));
+        EXPECT_EQ(cut.code, leaks(command) ? 123 : 1) << command[0];
+        EXPECT_NE(cut.out, "") << command[0];
+        EXPECT_NE(cut.err.find("not whole"), std::string::npos) << command[0] << ": " << cut.err;
+    }
+    // Nobody ended it, and nothing of it is missing.
+    std::filesystem::resize_file(path, never_ended);
+    for (const auto& command : commands) {
+        const Outcome open = Tessera(On(command, path));
+        EXPECT_EQ(open.code, leaks(command) ? 123 : 0) << command[0] << ": " << open.err;
+        EXPECT_NE(open.err.find("did not end"), std::string::npos) << command[0] << open.err;
+    }
+}
+
+TEST_F(ViewsTest, AProcessThatHasEndedIsNoneThatRuns) {
+    Program publisher({TESSERA_PUBLISHER, "close"}, Options());
+    const std::string pid = std::to_string(publisher.pid());
+    ASSERT_EQ(publisher.Wait().code, 0);
+    // It is kept, and closed rather than ended.
+    EXPECT_NE(Tessera({"stat", pid}).out.find("  closed  "), std::string::npos);
+    EXPECT_NE(Tessera({"export", "prometheus", pid}).out, "");
+    const Outcome running = Tessera({"export", "prometheus"});
+    EXPECT_EQ(running.code, 0) << running.err;
+    // Others of this user may run.
+    EXPECT_EQ(running.out.find("pid=\"" + pid + "\""), std::string::npos) << running.out;
+    // One line, although more are asked for.
+    const Outcome top = Tessera({"top", pid, "--json", "--count", "3", "--interval", "0.05"});
+    EXPECT_EQ(top.code, 0) << top.err;
+    EXPECT_EQ(std::ranges::count(top.out, '\n'), 1) << top.out;
+}
+
+TEST_F(ViewsTest, OfSeveralDevicesThatAreGoneOneMustBeChosen) {
+    test::SegmentBuilder builder;
+    for (const uint64_t id : {1, 2}) {
+        test::SegmentBuilder::Device& device = builder.AddDevice(id);
+        device.record.level = TESSERA_LEVEL_full;
+        device.record.state = TESSERA_DEVICE_DESTROYED;
+    }
+    const std::vector<std::byte> bytes = builder.Build();
+    const std::string file = folder_ / "gone.channel";
+    test::WriteFile(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    ExpectComplaint(Tessera({"export", "vma", file}), 3, "--device N");
+    ExpectComplaint(Tessera({"export", "vma", file, "--device", "3"}), 3, "no device 3");
+    EXPECT_EQ(Tessera({"export", "vma", file, "--device", "2"}).code, 0);
 }
 
 TEST_F(ViewsTest, MapDrawsASegmentWithoutColoursIntoAPipe) {

@@ -333,6 +333,18 @@ TEST(Png, IsAPictureOfThatSize) {
     EXPECT_EQ(word(20), static_cast<uint32_t>(picture.height * 2));
 }
 
+TEST(Png, ThatWouldBeTooHighIsRefusedAndNotCut) {
+    Picture picture;
+    picture.width = 100;
+    picture.height = 32'767;
+    std::string error;
+    EXPECT_NE(Png(picture, &error), "");
+    EXPECT_EQ(error, "");
+    picture.height = 32'768;
+    EXPECT_EQ(Png(picture, &error), "");
+    EXPECT_NE(error.find(".svg"), std::string::npos) << error;
+}
+
 std::string MapJsonText(const reader::Process& process) {
     std::string text;
     WriteMapJson(process, MapOf(process, {}), [&](std::string_view part) {
