@@ -135,6 +135,8 @@ uint64_t Collector::MeanDriverNs(const reader::Device& device, tessera_call call
 
 void Collector::TakeAllocation(const reader::Event& event, const reader::Device& device) {
     const bool frees = event.kind == TESSERA_EVENT_free;
+    if (history_.churn_first_ns == 0)
+        history_.churn_first_ns = source_.IsRecording() ? history_.first_ns : event.time_ns;
     const uint64_t mixed = event.object ^ device.id << 56;
     const bool passes =
         event.kind == TESSERA_EVENT_pass_through || (frees && passed_.erase(mixed) > 0);

@@ -62,6 +62,9 @@ struct History {
     uint64_t unknown_events = 0;
     uint64_t first_ns = 0;  // of events; 0: there are none
     uint64_t last_ns = 0;
+    // Since when allocations and frees are known. Of a process each ring goes back as far as it
+    // holds events: one with few others may begin long before the first allocation that is left.
+    uint64_t churn_first_ns = 0;
     // Of allocations made, pooled or not, by std::bit_width of their size.
     std::array<uint64_t, kSizeClasses> made = {};
     std::array<uint64_t, kSizeClasses> made_bytes = {};
@@ -69,6 +72,9 @@ struct History {
 
     uint64_t total_events() const;
     double seconds() const { return static_cast<double>(last_ns - first_ns) / 1e9; }
+    double churn_seconds() const {
+        return churn_first_ns == 0 ? 0 : static_cast<double>(last_ns - churn_first_ns) / 1e9;
+    }
 };
 
 // Reads everything that `source` has. Returns: an empty text, or what went wrong; what was read

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "tools/leaks.h"
 #include "tools/text.h"
 #include "tools/vulkan_names.h"
 
@@ -215,8 +216,7 @@ class Builder {
         const bool leaked = IsGone(device);
         if (item.use != Use::kUnbound) holdings_.binds_known = true;
         if (leaked) {
-            ++holdings_.leaked;
-            holdings_.leaked_bytes += allocation.size_bytes;
+            ++holdings_.leaked_known;
         } else if (item.use == Use::kUnbound && age_ns >= Holdings::kUnboundAgeNs) {
             ++holdings_.unbound;
             holdings_.unbound_bytes += allocation.size_bytes;
@@ -292,6 +292,13 @@ class Builder {
 Holdings HoldingsOf(const reader::Process& process) {
     Holdings holdings;
     Builder(process, holdings).Run();
+    for (const DeviceLeaks& leaks : FindLeaks(process, false)) {
+        holdings.leaked += leaks.count;
+        uint64_t recorded = 0;
+        for (const LeakGroup& group : leaks.groups)
+            recorded += group.bytes;
+        holdings.leaked_bytes += std::max(leaks.bytes, recorded);
+    }
     return holdings;
 }
 

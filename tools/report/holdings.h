@@ -84,8 +84,11 @@ struct Holdings {
     uint64_t merged = 0;          // allocations that are part of a rectangle of several
     std::vector<Holder> holders;  // most bytes first
     uint64_t holders_left_out = 0;
+    // What `tessera leaks` tells of devices and processes that are gone, from the totals, which
+    // know all of it; and how many of these are among the holders.
     uint64_t leaked = 0;
     uint64_t leaked_bytes = 0;
+    uint64_t leaked_known = 0;
     // To which nothing was ever bound, and which are older than kUnboundAgeNs.
     static constexpr uint64_t kUnboundAgeNs = 10'000'000'000;
     bool binds_known = false;  // something was bound to something

@@ -322,7 +322,7 @@ Json LatenciesJson(const reader::Process& process) {
 Json HotSpotsJson(const History& history, Churn::By by, Stacks& stacks) {
     const Churn& churn = history.churn;
     const std::vector<ChurnGroup> groups = churn.Groups(by);
-    const double seconds = history.seconds();
+    const double seconds = history.churn_seconds();
     Json spots = Json::array();
     for (const ChurnGroup& group : groups) {
         if (spots.size() == kMaxHotSpots) break;
@@ -348,7 +348,7 @@ Json HotSpotsJson(const History& history, Churn::By by, Stacks& stacks) {
 }
 
 Json ChurnJson(const History& history, Stacks& stacks) {
-    return {{"seconds", history.seconds()},
+    return {{"seconds", history.churn_seconds()},
             {"by_size", HotSpotsJson(history, Churn::By::kSize, stacks)},
             {"by_stack", HotSpotsJson(history, Churn::By::kStack, stacks)},
             {"by_thread", HotSpotsJson(history, Churn::By::kThread, stacks)},

@@ -89,7 +89,7 @@ void FrameChurn(const Facts& facts, Remarks& remarks) {
 
 // The same where it is not a frame that waits.
 void ThreadChurn(const Facts& facts, Remarks& remarks) {
-    const double seconds = facts.history.seconds();
+    const double seconds = facts.history.churn_seconds();
     if (seconds < kMinSeconds) return;
     const FrameThread frame = FrameThreadOf(facts.history);
     const Churn& churn = facts.history.churn;
@@ -173,9 +173,14 @@ void PassedThrough(const Facts& facts, Remarks& remarks) {
 void Leaks(const Facts& facts, Remarks& remarks) {
     const Holdings& holdings = facts.holdings;
     if (holdings.leaked > 0) {
-        std::string text = Plural(holdings.leaked, "allocation") + " of " +
-                           FormatBytes(holdings.leaked_bytes) +
-                           " in all still lived when their device or their process ended.";
+        std::string text = Plural(holdings.leaked, "allocation");
+        // Of what was only counted as a broken rule the bytes are not known.
+        if (holdings.leaked_bytes > 0)
+            text += " of " + FormatBytes(holdings.leaked_bytes) + " in all";
+        text += " still lived when their device or their process ended.";
+        if (holdings.leaked_known < holdings.leaked)
+            text += " Which they were is known at level full" +
+                    std::string(holdings.leaked_known == 0 ? "." : ", as far as there was room.");
         const auto most = std::ranges::find_if(holdings.holders, &Holder::leaked);
         if (most != holdings.holders.end() && !most->name.empty())
             text += " The largest holder: '" + most->name + "', " + FormatBytes(most->bytes) + ".";
@@ -185,18 +190,7 @@ void Leaks(const Facts& facts, Remarks& remarks) {
                            .cost_ns = {},
                            .share = {},
                            .cost_bytes = holdings.leaked_bytes});
-        return;
     }
-    const uint64_t count = facts.account.misuse[TESSERA_MISUSE_leaked];
-    if (count == 0) return;
-    remarks.push_back({.rule = "leaks",
-                       .weight = Weight::kError,
-                       .text = Plural(count, "allocation") +
-                               " still lived when their device was destroyed. Which they were is "
-                               "known at level full.",
-                       .cost_ns = {},
-                       .share = {},
-                       .cost_bytes = {}});
 }
 
 void NearBudget(const Facts& facts, Remarks& remarks) {
@@ -268,8 +262,9 @@ void Growth(const Facts& facts, Remarks& remarks) {
     const uint64_t spans = length_ns / timeline.width_ns() + 1;
     for (const Curve& curve : facts.history.curves) {
         if (curve.quantity != Quantity::kAppBytes) continue;
-        int64_t first_most = 0;
-        int64_t carried = 0;
+        // What is live when the history begins counts, also if no event tells of its beginning.
+        int64_t carried = timeline.first(curve.series);
+        int64_t first_most = carried;
         int64_t last_least = -1;
         for (const Timeline::Span& span : timeline.Spans(curve.series)) {
             if (span.index < spans / 3) first_most = std::max(first_most, span.max);

@@ -205,9 +205,20 @@ TEST(Findings, LeaksOnlyOfWhatHasEnded) {
 
 TEST(Findings, LeaksThatOnlyTheTotalsKnow) {
     const auto source = EmptyScene();
+    DeviceOf(*source).state = TESSERA_DEVICE_DESTROYED;
     DeviceOf(*source).misuse[TESSERA_MISUSE_leaked] = 3;
-    EXPECT_TRUE(Find(*source, "leaks"));
+    EXPECT_EQ(Find(*source, "leaks").value().text,
+              "3 allocations still lived when their device or their process ended. Which they were "
+              "is known at level full.");
     EXPECT_FALSE(Find(*source, "misuse"));
+    // Of a process that crashed nothing is counted as misuse.
+    const auto crashed = EmptyScene();
+    DeviceOf(*crashed).detail.level = TESSERA_LEVEL_totals;
+    DeviceOf(*crashed).memory_types[0].totals.app.live = 2;
+    DeviceOf(*crashed).memory_types[0].totals.app.live_bytes = 300;
+    EXPECT_FALSE(Find(*crashed, "leaks"));
+    crashed->process().state = reader::ProcessState::kEnded;
+    EXPECT_EQ(Find(*crashed, "leaks").value().cost_bytes, 300u);
 }
 
 TEST(Findings, NearBudgetFromNineTenths) {
@@ -275,6 +286,22 @@ TEST(Findings, GrowthOfWhatIsNeverFreed) {
     const auto steady = EmptyScene();
     Grow(*steady, true);
     EXPECT_FALSE(Find(*steady, "growth"));
+}
+
+TEST(Findings, GrowthIsNoneWhereEventsBeginLateAndMuchWasLive) {
+    constexpr uint64_t kBytes = uint64_t{200} << 20;
+    const auto source = EmptyScene();
+    source->process().copied_ns = kStart + 30 * kSecond;
+    // The ring of another thread goes back farther than that of the one which allocates.
+    AddEvent(*source, kStart, TESSERA_EVENT_map, 64);
+    AddEvent(*source, kStart, TESSERA_EVENT_block_made, 64, 0, 2);
+    for (uint64_t i = 15; i < 30; ++i) {
+        AddEvent(*source, kStart + i * kSecond, TESSERA_EVENT_allocate, 4'096);
+        AddEvent(*source, kStart + i * kSecond + 1, TESSERA_EVENT_free, 4'096);
+    }
+    DeviceOf(*source).memory_types[0].totals.app.live_bytes = kBytes;
+    DeviceOf(*source).memory_types[0].totals.app.live = 1;
+    EXPECT_FALSE(Find(*source, "growth"));
 }
 
 TEST(Findings, MapChurnAtItsRate) {

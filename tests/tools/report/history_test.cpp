@@ -42,6 +42,23 @@ std::vector<Timeline::Span> SpansOf(const History& history, Quantity quantity, u
     return {};
 }
 
+TEST(History, OfAProcessRatesAreOverTheTimeOfWhichAllocationsAreKnown) {
+    // The ring with the blocks goes back farther than the one with the allocations.
+    const auto source = EmptyScene();
+    source->events = {MakeEvent(101 * kSecond, TESSERA_EVENT_block_made, 7, 4'096),
+                      MakeEvent(141 * kSecond, TESSERA_EVENT_allocate, 1, 300),
+                      MakeEvent(143 * kSecond, TESSERA_EVENT_free, 1, 300)};
+    History history;
+    EXPECT_EQ(ReadHistory(*source, &history), "");
+    EXPECT_EQ(history.seconds(), 42.0);
+    EXPECT_EQ(history.churn_seconds(), 2.0);
+    // A recording has all events from its beginning.
+    source->recording = true;
+    History recorded;
+    EXPECT_EQ(ReadHistory(*source, &recorded), "");
+    EXPECT_EQ(recorded.churn_seconds(), 42.0);
+}
+
 TEST(History, HangsCurvesOfASegmentUpAtTheLastState) {
     const auto source = EmptyScene();
     source->process().devices[0].memory_types[0].totals.app.live_bytes = 1'000;
