@@ -280,6 +280,62 @@ TEST_F(TopTest, AProcessAt80x24ShowsHeapsRatesAndTheChosenTable) {
     EXPECT_TRUE(Contains(draw(), "main")) << draw();
 }
 
+TEST_F(TopTest, TheListAt80ColumnsTellsNamesBeforeNumbersOfLesserUse) {
+    ProcessRow row;
+    row.pid = 4'194'304;
+    row.name = "a_game_with_a_name";
+    row.level = TESSERA_LEVEL_events;
+    row.app_live = 123'456;
+    row.app_bytes = row.driver_bytes = uint64_t{1000} << 20;
+    row.driver_live = 1'234;
+    row.rates = {
+        .known = true, .allocations = 12'345, .frees = 0, .driver_calls = 0, .frames = 144};
+    Extent extent;
+    const auto draw = [&](size_t columns) {
+        return TextOf(DrawList({row}, Ui{}, {24, columns}, AsciiGlyphs(), extent));
+    };
+    const std::string narrow = draw(80);
+    EXPECT_TRUE(Contains(narrow, "a_game_with_a_n")) << narrow;
+    EXPECT_TRUE(Contains(narrow, "DRIVER MEM")) << narrow;
+    EXPECT_FALSE(Contains(narrow, "1,234")) << narrow;
+    const std::string wide = draw(120);
+    EXPECT_TRUE(Contains(wide, "a_game_with_a_name")) << wide;
+    EXPECT_TRUE(Contains(wide, "123,456")) << wide;
+    EXPECT_TRUE(Contains(wide, "1,234")) << wide;
+    EXPECT_TRUE(Contains(wide, "events")) << wide;
+}
+
+TEST_F(TopTest, WhatIsOpenedTakesTheRoomOfTheHeadAndSaysWhatIsLeftOut) {
+    const reader::Process process = Read(test::SampleSegment(), 10 * kSecondNs);
+    size_t frames = 0;
+    const StackLines lines = [&](uint32_t) {
+        std::vector<std::string> stack;
+        for (size_t i = 0; i < frames; ++i)
+            stack.push_back("frame " + std::to_string(i));
+        return stack;
+    };
+    Ui ui;
+    ui.in_process = ui.opened = true;
+    ui.pane = Pane::kStacks;
+    ui.device = LiveDevice(process);
+    Extent extent;
+    const auto draw = [&] {
+        const DeviceView view = ViewOf(process, nullptr, ui.device, {}, "", NoNames);
+        const auto with_stack = std::ranges::find_if(
+            view.stacks, [](const StackRow& row) { return row.stack != reader::kNone; });
+        ui.row() = static_cast<size_t>(with_stack - view.stacks.begin());
+        return TextOf(DrawProcess(process, view, ui, {}, AsciiGlyphs(), lines, extent));
+    };
+    frames = 4;
+    EXPECT_TRUE(Contains(draw(), "heap 0")) << draw();
+    frames = 20;
+    EXPECT_TRUE(Contains(draw(), "frame 19")) << draw();
+    EXPECT_FALSE(Contains(draw(), "more line")) << draw();
+    frames = 30;
+    EXPECT_TRUE(Contains(draw(), "frame 19")) << draw();
+    EXPECT_TRUE(Contains(draw(), "and 10 more lines")) << draw();
+}
+
 TEST_F(TopTest, AtTheLevelTotalsItSaysWhyThereAreNoAllocations) {
     SegmentBuilder builder;
     builder.AddDevice(1).record.level = TESSERA_LEVEL_totals;

@@ -100,15 +100,16 @@ Screen DrawList(const std::vector<ProcessRow>& rows, const Ui& ui, Size size, co
               Style::kPlain}});
         return Finish(std::move(screen), Footer(ui, size.columns, glyphs), size, glyphs);
     }
+    // The name tells which process it is: it has room before numbers of lesser use.
     Grid grid({{"PID"},
                {"STATE", false},
-               {"LEVEL", false},
-               {"APP"},
-               {"BYTES"},
-               {"DRIVER"},
-               {"BYTES"},
+               {"LEVEL", false, 2},
+               {"APP", true, 3},
+               {"APP MEM"},
+               {"DRIVER", true, 1},
+               {"DRIVER MEM"},
                {"ALLOC/S"},
-               {"FRAME/S"},
+               {"FRAME/S", true, 4},
                {"NAME", false}});
     const size_t first = FirstShown(selected, rows.size(), page);
     for (size_t i = first; i < rows.size() && i < first + page; ++i) {

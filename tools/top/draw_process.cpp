@@ -96,11 +96,11 @@ Grid TypesGrid(const DeviceView& view, size_t first, size_t count) {
     Grid grid({{"TYPE"},
                {"HEAP"},
                {"APP"},
-               {"BYTES"},
-               {"PEAK"},
-               {"DRIVER"},
-               {"BYTES"},
-               {"BLOCKS"},
+               {"APP MEM"},
+               {"PEAK", true, 3},
+               {"DRIVER", true, 1},
+               {"DRIVER MEM"},
+               {"BLOCKS", true, 2},
                {"FREE"},
                {"FLAGS", false}});
     for (const TypeRow& row : Part(view.types, first, count))
@@ -255,6 +255,22 @@ void Append(Screen& screen, Screen part) {
         screen.push_back(std::move(line));
 }
 
+// All of what was opened, if need be in place of the numbers above it; what has no room even so is
+// said.
+void AppendOpened(Screen& screen, Screen opened, Size size) {
+    const auto room = [&] { return size.rows - std::min(size.rows, screen.size() + 1); };
+    if (opened.size() > room()) screen.resize(1);
+    if (opened.size() > room() && room() > 0) {
+        const size_t shown = room() - 1;
+        const size_t left = opened.size() - shown;
+        opened.resize(shown);
+        opened.push_back(
+            {{"  and " + command::Plural(left, "more line") + ", for which the terminal is too low",
+              Style::kDim}});
+    }
+    Append(screen, std::move(opened));
+}
+
 }  // namespace
 
 Screen DrawProcess(const reader::Process& process, const DeviceView& view, const Ui& ui, Size size,
@@ -271,7 +287,7 @@ Screen DrawProcess(const reader::Process& process, const DeviceView& view, const
     extent.can_open =
         chosen.rows > 0 && (ui.pane == Pane::kAllocations || ui.pane == Pane::kStacks);
     if (ui.opened) {
-        Append(screen, Opened(process, view, ui, lines));
+        AppendOpened(screen, Opened(process, view, ui, lines), size);
         return Finish(std::move(screen), footer, size, glyphs);
     }
     Append(screen, chosen.screen);

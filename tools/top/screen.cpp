@@ -135,11 +135,34 @@ size_t Grid::WidthBeforeLast() const {
     return sum;
 }
 
+std::vector<size_t> Grid::Kept(const std::vector<size_t>& widths, size_t width) const {
+    constexpr size_t kLeast = 16;  // of the last column, if it has so much to show
+    const size_t wanted = std::min(widths.back(), kLeast);
+    int left_out = 0;
+    for (int next = 1; next > 0;) {
+        size_t sum = 2 + wanted;
+        next = 0;
+        for (size_t i = 0; i + 1 < columns_.size(); ++i) {
+            const int rank = columns_[i].leave_out;
+            if (rank > 0 && rank <= left_out) continue;
+            sum += widths[i] + 2;
+            if (rank > 0 && (next == 0 || rank < next)) next = rank;
+        }
+        if (sum <= width) break;
+        if (next > 0) left_out = next;
+    }
+    std::vector<size_t> kept;
+    for (size_t i = 0; i + 1 < columns_.size(); ++i)
+        if (columns_[i].leave_out == 0 || columns_[i].leave_out > left_out) kept.push_back(i);
+    return kept;
+}
+
 Screen Grid::Draw(size_t selected, size_t width, const Glyphs& glyphs) const {
     const std::vector<size_t> widths = Widths();
+    const std::vector<size_t> kept = Kept(widths, width);
     const auto line_of = [&](const auto& cell_of, const char* margin, Style style, Style last) {
         std::string text = margin;
-        for (size_t i = 0; i + 1 < columns_.size(); ++i) {
+        for (const size_t i : kept) {
             text += columns_[i].right ? FitRight(cell_of(i), widths[i], glyphs)
                                       : Fit(cell_of(i), widths[i], glyphs);
             text += "  ";

@@ -73,6 +73,8 @@ class Grid {
     struct Column {
         std::string title;
         bool right = true;
+        // Not 0: it is left out where the last column would have no room, those with 1 first.
+        int leave_out = 0;
     };
     // `last`: the style of cells of the last column where they are bars, which look the same in a
     // line that is selected; kPlain: they look as their line.
@@ -85,11 +87,13 @@ class Grid {
     void SetLast(size_t row, std::string cell) { rows_[row].back() = std::move(cell); }
 
     // The titles and the rows with two columns of margin; the row `selected` is marked. Columns are
-    // as wide as their widest cell.
+    // as wide as their widest cell; some are left out where there is no room.
     Screen Draw(size_t selected, size_t width, const Glyphs& glyphs) const;
 
  private:
     std::vector<size_t> Widths() const;
+    // The columns before the last one that stand on `width` columns of the terminal.
+    std::vector<size_t> Kept(const std::vector<size_t>& widths, size_t width) const;
 
     std::vector<Column> columns_;
     Style last_;
