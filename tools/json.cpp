@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "tools/text.h"
+
 namespace tessera::command {
 namespace {
 
@@ -136,6 +138,39 @@ Json DeviceJson(const reader::Device& device) {
     return json;
 }
 
+// JSON has no need to escape DEL, C1 controls and marks that change the writing direction, and a
+// terminal obeys them. They occur in texts alone, where \u says the same.
+std::string EscapeForTerminal(const std::string& json) {
+    std::string safe;
+    safe.reserve(json.size());
+    for (size_t i = 0; i < json.size(); ++i) {
+        const auto byte = [&](size_t ahead) {
+            return i + ahead < json.size() ? static_cast<unsigned char>(json[i + ahead]) : 0u;
+        };
+        // The text is valid UTF-8 of shortest forms.
+        uint32_t code = 0;
+        size_t length = 1;
+        if (byte(0) == 0x7f) {
+            code = 0x7f;
+        } else if (byte(0) == 0xc2 || byte(0) == 0xd8) {
+            length = 2;
+            code = (byte(0) & 0x1fu) << 6 | (byte(1) & 0x3fu);
+        } else if (byte(0) == 0xe2) {
+            length = 3;
+            code = (byte(0) & 0xfu) << 12 | (byte(1) & 0x3fu) << 6 | (byte(2) & 0x3fu);
+        }
+        if (code != 0 && DrivesTerminal(code)) {
+            std::array<char, 8> escape;
+            snprintf(escape.data(), escape.size(), "\\u%04x", code);
+            safe += escape.data();
+            i += length - 1;
+        } else {
+            safe += json[i];
+        }
+    }
+    return safe;
+}
+
 }  // namespace
 
 std::vector<std::string> MemoryFlagNames(uint32_t flags) {
@@ -214,7 +249,7 @@ Json DocumentJson(std::vector<Json> processes) {
 
 std::string Dump(const Json& json, Layout layout) {
     const int indent = layout == Layout::kPretty ? 1 : -1;
-    return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+    return EscapeForTerminal(json.dump(indent, ' ', false, Json::error_handler_t::replace)) + "\n";
 }
 
 }  // namespace tessera::command

@@ -40,13 +40,6 @@ Character FirstCharacter(std::string_view text) {
     return {code, length};
 }
 
-bool DrivesTerminal(uint32_t code) {
-    const bool control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
-    const bool direction = code == 0x061c || (code >= 0x200e && code <= 0x200f) ||
-                           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-    return control || direction;
-}
-
 std::string Formatted(const char* format, double value) {
     std::array<char, 48> text;
     const int length = snprintf(text.data(), text.size(), format, value);
@@ -60,6 +53,13 @@ size_t Width(std::string_view text) {
 }
 
 }  // namespace
+
+bool DrivesTerminal(uint32_t code) {
+    const bool control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
+    const bool direction = code == 0x061c || (code >= 0x200e && code <= 0x200f) ||
+                           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return control || direction;
+}
 
 std::string Printable(std::string_view text) {
     std::string shown;

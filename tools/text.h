@@ -20,6 +20,10 @@ namespace tessera::command {
 // that are not UTF-8 become U+FFFD.
 std::string Printable(std::string_view text);
 
+// Whether a terminal obeys this character, or it hides what is shown: those that Printable()
+// escapes.
+bool DrivesTerminal(uint32_t code);
+
 // "61,250"
 std::string FormatCount(uint64_t count);
 

@@ -14,6 +14,16 @@ namespace {
 
 using Keys = std::vector<std::string>;
 
+TEST(Dump, EscapesWhatATerminalWouldObey) {
+    const std::string name =
+        "\x1b[2J \x7f \xc2\x9b[31m \xe2\x80\xae \xd8\x9c gr\xc3\xbc\xc3\x9f \xe2\x82\xac";
+    const std::string text = Dump(Json{{"name", name}}, Layout::kLine);
+    EXPECT_EQ(text,
+              "{\"name\":\"\\u001b[2J \\u007f \\u009b[31m \\u202e \\u061c gr\xc3\xbc\xc3\x9f "
+              "\xe2\x82\xac\"}\n");
+    EXPECT_EQ(Json::parse(text)["name"], name);
+}
+
 Keys KeysOf(const Json& json) {
     Keys keys;
     for (const auto& [key, value] : json.items())

@@ -175,8 +175,9 @@ const char* GroupChange::What() const {
 Diff DiffOf(const reader::Process& before, const reader::Process& after, GroupBy by) {
     Diff diff;
     diff.same_process = before.pid == after.pid && before.start_time == after.start_time;
-    if (diff.same_process && after.copied_ns >= before.copied_ns)
-        diff.elapsed_ns = after.copied_ns - before.copied_ns;
+    // Unsigned first, since a recording may say anything.
+    if (diff.same_process)
+        diff.elapsed_ns = static_cast<int64_t>(after.copied_ns - before.copied_ns);
     const DeviceComparison comparison(before, after, by, diff.same_process);
     std::vector<bool> matched(before.devices.size(), false);
     for (const reader::Device& device : after.devices) {

@@ -72,7 +72,7 @@ struct DeviceDiff {
 
 struct Diff {
     bool same_process = false;
-    uint64_t elapsed_ns = 0;  // between the two, of one process
+    int64_t elapsed_ns = 0;  // from the first to the second, of one process
     std::vector<DeviceDiff> devices = {};
 };
 

@@ -92,6 +92,16 @@ std::string AmountText(const Amount& amount) {
     return Plural(amount.count, "allocation") + " (" + FormatBytes(amount.bytes) + ")";
 }
 
+// What no group has, since it was not recorded.
+std::string Missing(const char* when, const reader::Device* device) {
+    if (device == nullptr) return {};
+    const uint64_t count = device->detail.unrecorded[TESSERA_KIND_SLOTS] +
+                           device->detail.unrecorded[TESSERA_KIND_PASSED] + device->detail.moving;
+    if (count == 0) return {};
+    return std::string("  Not compared: ") + when + ", " + Plural(count, "record") +
+           " for which there was no room, or that changed while they were read.\n";
+}
+
 std::string DeviceText(const DeviceDiff& diff) {
     std::string text = Heading(diff);
     if (diff.types.empty()) return text + "  no memory was allocated\n";
@@ -105,6 +115,7 @@ std::string DeviceText(const DeviceDiff& diff) {
         text += "  kept " + AmountText(*diff.kept) + ", new " + AmountText(*diff.came) + ", gone " +
                 AmountText(*diff.went) + "\n";
     }
+    text += Missing("before", diff.before) + Missing("after", diff.after);
     if (diff.groups.empty()) return text + "  Live allocations look the same.\n";
     text += Groups(diff.groups);
     if (diff.groups.size() > kMaxGroups)
@@ -159,9 +170,12 @@ std::string SideText(const reader::Process& process) {
 
 std::string DiffText(const reader::Process& before, const reader::Process& after,
                      const Diff& diff) {
-    std::string text = diff.same_process
-                           ? SideText(after) + ", " + FormatDuration(diff.elapsed_ns) + " later\n"
-                           : SideText(before) + " against " + SideText(after) + "\n";
+    const bool back = diff.elapsed_ns < 0;
+    const uint64_t elapsed_ns =
+        back ? 0 - static_cast<uint64_t>(diff.elapsed_ns) : static_cast<uint64_t>(diff.elapsed_ns);
+    std::string text = diff.same_process ? SideText(after) + ", " + FormatDuration(elapsed_ns) +
+                                               (back ? " earlier\n" : " later\n")
+                                         : SideText(before) + " against " + SideText(after) + "\n";
     for (const DeviceDiff& device : diff.devices)
         text += DeviceText(device);
     if (diff.devices.empty()) text += "No device was created in either.\n";

@@ -43,7 +43,7 @@ TEST(Diff, TellsTotalsAndGroupsOfOneProcess) {
     const reader::Process after = Later();
     const Diff diff = DiffOf(before, after, GroupBy::kAll);
     EXPECT_TRUE(diff.same_process);
-    EXPECT_EQ(diff.elapsed_ns, 5'000'000'000u);
+    EXPECT_EQ(diff.elapsed_ns, 5'000'000'000);
     ASSERT_EQ(diff.devices.size(), 1u);
     const DeviceDiff& device = diff.devices[0];
     ASSERT_EQ(device.types.size(), 2u);
@@ -70,6 +70,24 @@ TEST(Diff, TellsTotalsAndGroupsOfOneProcess) {
     EXPECT_EQ(device.kept, (Amount{5, 6100}));
     EXPECT_EQ(device.came, (Amount{2, 400}));
     EXPECT_EQ(device.went, (Amount{1, 100}));
+}
+
+TEST(Diff, TellsThatTheSecondStateIsTheEarlierOne) {
+    const reader::Process before = MadeUpProcess();
+    const reader::Process after = Later();
+    const Diff diff = DiffOf(after, before, GroupBy::kAll);
+    EXPECT_EQ(diff.elapsed_ns, -5'000'000'000);
+    EXPECT_NE(DiffText(after, before, diff).find("5.0 s earlier"), std::string::npos);
+}
+
+TEST(Diff, TellsWhatItCannotCompare) {
+    const reader::Process before = MadeUpProcess();
+    reader::Process after = Later();
+    const auto text = [&] { return DiffText(before, after, DiffOf(before, after, GroupBy::kAll)); };
+    const std::string whole = text();
+    EXPECT_EQ(whole.find("Not compared"), std::string::npos) << whole;
+    after.devices[0].detail.unrecorded[TESSERA_KIND_SLOTS] = 3;
+    EXPECT_NE(text().find("Not compared: after, 3 records"), std::string::npos) << text();
 }
 
 TEST(Diff, FindsNothingBetweenAStateAndItself) {
