@@ -13,6 +13,7 @@
 #include "base/mutex.h"
 #include "channel/modules.h"
 #include "channel/record_table.h"
+#include "channel/unwind_end.h"
 
 // Where this library begins and ends: the linker's names.
 extern "C" {
@@ -153,7 +154,10 @@ uint16_t CaptureCallStackOutside(uintptr_t start, uintptr_t end) noexcept {
     const CaptureGuard guard;
     if (!guard.entered()) return 0;
     Walk walk{.own_start = start, .own_end = end};
-    _Unwind_Backtrace(NoteFrame, &walk);
+    {
+        const EndsAtUnknownCode ends;
+        _Unwind_Backtrace(NoteFrame, &walk);
+    }
     if (walk.stack.depth == 0) return 0;
     const uint64_t hash = HashOf(walk.stack);
     uint32_t number = 0;

@@ -10,7 +10,8 @@
 // The one idea: a program has few different call stacks, so that after a short time all that a
 // capture costs is the walk. That is the unwinder of libgcc, which finds its tables without a lock
 // (_dl_find_object), in the copy inside of this library, which knows no frames registered at run
-// time: a stack ends at code that a just-in-time compiler made.
+// time: a stack ends at code that a just-in-time compiler made, and where a stack that the
+// application made itself begins (unwind_end.h).
 #pragma once
 
 #include <cstdint>

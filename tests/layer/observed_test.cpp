@@ -5,10 +5,14 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
 #include <thread>
+#include <vector>
 
 #include "session.h"
 
@@ -213,6 +217,55 @@ TEST(Observed, AllocationsCarryTheirThreadAndTheWayToThem) {
     session.Free(memory);
     ExpectNoViolations(session);
 }
+
+// Libraries of fibres make stacks by hand, and what the first function of one would return to is
+// often no address at all. (With ASan, whose run-time library unwinds, this is not for the layer.)
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+class Fibre {
+ public:
+    // Calls `body` on a stack that begins with a return to nowhere.
+    static void Run(const std::function<void()>& body) {
+        std::vector<std::byte> stack(256 << 10);
+        body_ = &body;
+        const volatile bool* const done = &done_;
+        done_ = false;
+        getcontext(&back_);
+        if (*done) return;
+        constexpr uint64_t kNowhere = 0xDEADDEADDEADDEAD;
+        auto* top = reinterpret_cast<uint64_t*>(
+            reinterpret_cast<uintptr_t>(stack.data() + stack.size()) & ~uintptr_t{15});
+        *--top = kNowhere;
+        __asm__ volatile("movq %0, %%rsp\n\tjmp *%1" : : "r"(top), "r"(&Begin) : "memory");
+        __builtin_unreachable();
+    }
+
+ private:
+    static void Begin() {
+        (*body_)();
+        done_ = true;
+        setcontext(&back_);
+    }
+    static inline const std::function<void()>* body_ = nullptr;
+    static inline volatile bool done_ = false;
+    static inline ucontext_t back_;
+};
+
+TEST(Observed, AStackThatReturnsToNowhereEndsThere) {
+    SessionOptions options = At("full");
+    options.environment.push_back("TESSERA_STACKS=all");
+    Session session(options);
+    VkDeviceMemory memory = VK_NULL_HANDLE;
+    Fibre::Run([&] { memory = session.Allocate(4096, kType); });
+    const reader::Process process = Read();
+    const reader::Detail detail = DetailOf(process);
+    const reader::Allocation* allocation = Find(detail, memory);
+    ASSERT_NE(allocation, nullptr);
+    ASSERT_LT(allocation->stack, process.stacks.size());
+    EXPECT_GE(process.stacks[allocation->stack].addresses.size(), 2u);
+    session.Free(memory);
+    ExpectNoViolations(session);
+}
+#endif
 
 // Numbers of the pictures that events tell of.
 std::vector<uint64_t> FrameEvents() {
