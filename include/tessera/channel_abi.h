@@ -403,7 +403,7 @@ struct tessera_block_record {
 struct tessera_resource_record {
     uint64_t sequence;
     uint64_t object;      /* its handle */
-    uint64_t memory;      /* the application's VkDeviceMemory that it is bound to; 0: none yet */
+    uint64_t memory;      /* the application's VkDeviceMemory that it is bound to; 0: none now */
     uint64_t offset;      /* bytes, in that memory, as the application sees it */
     uint64_t size_bytes;  /* as its requirements said; 0: not known */
     uint64_t usage;       /* VkBufferUsageFlags or VkImageUsageFlags; 0: not known */

@@ -51,6 +51,7 @@ namespace tessera {
     X(DestroyImage)                                 \
     X(DestroyPrivateDataSlot)                       \
     X(DestroyPrivateDataSlotEXT)                    \
+    X(DestroySwapchainKHR)                          \
     X(DestroyVideoSessionKHR)                       \
     X(FlushMappedMemoryRanges)                      \
     X(FreeMemory)                                   \
@@ -70,6 +71,7 @@ namespace tessera {
     X(GetImageMemoryRequirements2KHR)               \
     X(GetPrivateData)                               \
     X(GetPrivateDataEXT)                            \
+    X(GetSwapchainImagesKHR)                        \
     X(GetVideoSessionMemoryRequirementsKHR)         \
     X(InvalidateMappedMemoryRanges)                 \
     X(MapMemory)                                    \

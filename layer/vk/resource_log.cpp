@@ -85,6 +85,7 @@ void ResourceLog::ClearLocked() noexcept {
         channel::WriteRecord(table_.At(number), tessera_resource_record{});
     links_.clear();
     first_parts_.clear();
+    bound_.clear();
     first_free_ = kNone;
     named_memories_.store(0, std::memory_order_relaxed);
 }
@@ -131,7 +132,7 @@ uint32_t ResourceLog::AddLocked(const Key& key, uint32_t part,
         if (is_new) first_parts_.erase(first);
         return kNone;
     }
-    links_[number] = {part, first->second};
+    links_[number] = {part, first->second, 0};
     first->second = number;
     channel::WriteRecord(table_.At(number), record);
     if (key.type == VK_OBJECT_TYPE_DEVICE_MEMORY)
@@ -146,12 +147,44 @@ void ResourceLog::ForgetLocked(const Key& key) noexcept {
     first_parts_.erase(first);
     while (number != kNone) {
         channel::WriteRecord(table_.At(number), tessera_resource_record{});
+        ForgetMemoryLocked(number);
         const uint32_t next = std::exchange(links_[number].next, first_free_);
         first_free_ = number;
         number = next;
     }
     if (key.type == VK_OBJECT_TYPE_DEVICE_MEMORY)
         named_memories_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// A record is bound to memory from now on. Without host memory that is not remembered.
+void ResourceLog::NoteMemoryLocked(uint32_t number, uint64_t memory) noexcept {
+    ForgetMemoryLocked(number);
+    // Names of slots are not used again, as far as anybody could notice.
+    if (memory == 0 || SlotTable::CarriesTag(memory)) return;
+    try {
+        ++bound_[memory];
+        links_[number].memory = memory;
+    } catch (...) {
+    }
+}
+
+void ResourceLog::ForgetMemoryLocked(uint32_t number) noexcept {
+    const uint64_t memory = std::exchange(links_[number].memory, 0);
+    const auto bound = memory != 0 ? bound_.find(memory) : bound_.end();
+    if (bound != bound_.end() && --bound->second == 0) bound_.erase(bound);
+}
+
+void ResourceLog::UnbindFrom(uint64_t memory) noexcept {
+    MutexLock lock(mutex_);
+    if (!on() || !bound_.contains(memory)) return;
+    for (uint32_t number = 0; number < links_.size(); ++number) {
+        if (links_[number].memory != memory) continue;
+        ForgetMemoryLocked(number);
+        tessera_resource_record& record = table_.At(number);
+        const channel::SequencedWrite write(record.sequence);
+        channel::Store(record.memory, 0);
+        channel::Store(record.offset, 0);
+    }
 }
 
 void ResourceLog::NoteMade(const tessera_resource_record& made) noexcept {
@@ -214,6 +247,7 @@ void ResourceLog::NoteBound(VkObjectType type, uint64_t object, uint32_t part,
         tessera_resource_record changed = channel::Copy(table_.At(number));
         bind(changed);
         channel::WriteRecord(table_.At(number), changed);
+        NoteMemoryLocked(number, HandleValue(memory));
         return;
     }
     // A further part is described as the one that is known.
@@ -224,11 +258,13 @@ void ResourceLog::NoteBound(VkObjectType type, uint64_t object, uint32_t part,
     record.object_type = key.type;
     record.size_bytes = 0;
     bind(record);
+    uint32_t number = kNone;
     try {
-        if (AddLocked(key, part, record) == kNone) CountUnrecordedLocked();
+        number = AddLocked(key, part, record);
     } catch (...) {
-        CountUnrecordedLocked();
     }
+    if (number == kNone) return CountUnrecordedLocked();
+    NoteMemoryLocked(number, HandleValue(memory));
 }
 
 void ResourceLog::NoteName(VkObjectType type, uint64_t object, const char* name) noexcept {
@@ -277,7 +313,13 @@ bool ResourceLog::CheckInvariants() noexcept {
         }
     }
     for (uint32_t number = first_free_; number != kNone; number = links_[number].next, ++in_use)
-        if (table_.At(number).object_type != 0) return false;
+        if (table_.At(number).object_type != 0 || links_[number].memory != 0) return false;
+    uint64_t bound = 0;
+    for (const auto& [memory, count] : bound_)
+        bound += count;
+    for (const Link& link : links_)
+        if (link.memory != 0) --bound;
+    if (bound != 0) return false;
     return in_use == links_.size() && (!on() || memories == named_memories_.load()) &&
            links_.size() <= table_.capacity();
 }

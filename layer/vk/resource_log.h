@@ -6,7 +6,8 @@
 // Buffers and images have a record from their creation (if recording was on by then, else from
 // their first bind or name), other objects that take memory from their first bind or name, and
 // memory itself while it has a name. What is bound in several parts (planes of a disjoint image,
-// places of a video session) has a record for each.
+// places of a video session) has a record for each. Images of a swapchain take no memory of the
+// application's: what names one has a record until the swapchain goes.
 //
 // Threads: any; one mutex, which is held while the channel's is taken when the table grows. While
 // recording is off, each function costs one load and a branch. In a forked child nothing may be
@@ -91,6 +92,14 @@ class ResourceLog {
         if (named_memories_.load(std::memory_order_relaxed) != 0) [[unlikely]]
             Forget(VK_OBJECT_TYPE_DEVICE_MEMORY, memory);
     }
+    // The same of memory whose handle is the driver's, which may use it for the next memory: what
+    // is still bound to it must not seem to be bound to that. Costs a look-up while recording is
+    // on.
+    void ForeignMemoryFreed(uint64_t memory) noexcept {
+        MemoryFreed(memory);
+        if (on()) [[unlikely]]
+            UnbindFrom(memory);
+    }
 
     // For tests: what is kept here agrees with the records.
     bool CheckInvariants() noexcept;
@@ -113,6 +122,7 @@ class ResourceLog {
     struct Link {
         uint32_t part;
         uint32_t next;
+        uint64_t memory = 0;  // that it is bound to, if the handle is the driver's
     };
     static constexpr uint32_t kNone = ~uint32_t{0};
     // 48 KiB to begin with. No segment has room for the last of them.
@@ -134,6 +144,10 @@ class ResourceLog {
         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     uint32_t TakeFreeLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     void ForgetLocked(const Key& key) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    void UnbindFrom(uint64_t memory) noexcept;
+    void NoteMemoryLocked(uint32_t number, uint64_t memory) noexcept
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+    void ForgetMemoryLocked(uint32_t number) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     void ClearLocked() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
     void CountUnrecordedLocked() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -146,6 +160,9 @@ class ResourceLog {
     Table table_ ABSL_GUARDED_BY(mutex_);
     std::unordered_map<Key, uint32_t, KeyHash> first_parts_ ABSL_GUARDED_BY(mutex_);
     std::vector<Link> links_ ABSL_GUARDED_BY(mutex_);  // one for each number in use so far
+    // How many links name a memory. Nearly always what is bound goes first, and nothing is left to
+    // be looked for when the memory does.
+    std::unordered_map<uint64_t, uint32_t> bound_ ABSL_GUARDED_BY(mutex_);
     uint32_t first_free_ ABSL_GUARDED_BY(mutex_) = kNone;
 };
 

@@ -267,6 +267,48 @@ TEST(Observed, AStackThatReturnsToNowhereEndsThere) {
 }
 #endif
 
+// Memory may be freed before what is bound to it is destroyed, and the driver's next memory may
+// have the same handle.
+TEST(Observed, WhatOutlivesItsMemoryIsBoundToNoneThatComesAfterIt) {
+    Session session(At("full"));
+    const VkImage image = session.MakeImage(64);
+    const VkBuffer buffer = session.MakeBuffer(1000);
+    const VkDeviceMemory first = session.Allocate(kPassedThrough, kType);
+    const VkDeviceMemory second = session.Allocate(kPassedThrough, kType);
+    ASSERT_EQ(vkBindImageMemory(session.device, image, first, 65536), VK_SUCCESS);
+    ASSERT_EQ(vkBindBufferMemory(session.device, buffer, second, 65536), VK_SUCCESS);
+    session.Free(first);
+    for (const reader::Resource& resource : Resources()) {
+        const bool outlives = resource.object == Value(image);
+        EXPECT_EQ(resource.memory, outlives ? 0u : Value(second));
+        EXPECT_EQ(resource.offset, outlives ? 0u : 65536u);
+    }
+    EXPECT_EQ(Resources().size(), 2u);
+    vkDestroyImage(session.device, image, nullptr);
+    vkDestroyBuffer(session.device, buffer, nullptr);
+    EXPECT_TRUE(Resources().empty());
+    session.Free(second);
+    ExpectNoViolations(session);
+}
+
+// Engines name the images of a swapchain, and make another one whenever a window changes its size.
+TEST(Observed, TheImagesOfASwapchainGoWithIt) {
+    SessionOptions options = At("full");
+    options.description = R"({"base": "discrete", "add_extensions": ["VK_KHR_swapchain"]})";
+    options.device_extensions = {"VK_KHR_swapchain"};
+    Session session(options);
+    const VkImage image = session.MakeImage(64);
+    ASSERT_EQ(SetName(session, VK_OBJECT_TYPE_IMAGE, Value(image), "back buffer"), VK_SUCCESS);
+    EXPECT_EQ(Resources().size(), 1u);
+    // The mock driver takes an image for the swapchain that it is of.
+    session.Command<PFN_vkDestroySwapchainKHR>("vkDestroySwapchainKHR")(
+        session.device, (VkSwapchainKHR)image, nullptr);  // NOLINT: right for all platforms
+    EXPECT_TRUE(Resources().empty());
+    EXPECT_EQ(session.mock->call_count("vkDestroySwapchainKHR"), 1u);
+    vkDestroyImage(session.device, image, nullptr);
+    ExpectNoViolations(session);
+}
+
 // Numbers of the pictures that events tell of.
 std::vector<uint64_t> FrameEvents() {
     const auto path = reader::FindSegment(static_cast<uint64_t>(getpid()));

@@ -23,9 +23,9 @@ constexpr const char* kCommands[] = {
 
 // Commands that the layer watches for whoever reads the channel: beginnings and ends of what takes
 // memory, and presented pictures. Of the registry that is installed, those that it knows.
-const std::set<std::string> kObserved = {"vkCreateBuffer", "vkDestroyBuffer",
-                                         "vkDestroyAccelerationStructureNV",
-                                         "vkDestroyVideoSessionKHR", "vkQueuePresentKHR"};
+const std::set<std::string> kObserved = {
+    "vkCreateBuffer",        "vkDestroyBuffer",          "vkDestroyAccelerationStructureNV",
+    "vkDestroySwapchainKHR", "vkDestroyVideoSessionKHR", "vkQueuePresentKHR"};
 
 // A command that the layer needs, and its aliases.
 const std::set<std::string>& NeededUnobserved() {

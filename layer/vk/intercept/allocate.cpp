@@ -324,7 +324,7 @@ void FreeBelow(Device& device, VkDeviceMemory memory,
         device.slots.ForgetForeign(HandleValue(memory));
         if (known) device.RecordPassedFree(entry, HandleValue(memory));
     }
-    if (device.InOwnProcess()) device.resources.MemoryFreed(HandleValue(memory));
+    if (device.InOwnProcess()) device.resources.ForeignMemoryFreed(HandleValue(memory));
     {
         DriverCall timer(device, TESSERA_CALL_vkFreeMemory);
         device.dt.FreeMemory(device.handle, memory, allocator);

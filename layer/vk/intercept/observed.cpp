@@ -13,6 +13,7 @@
 #include "layer/vk/frames.h"
 #include "layer/vk/intercept/hooks.h"
 #include "layer/vk/process.h"
+#include "layer/vk/scratch.h"
 
 namespace tessera {
 namespace {
@@ -29,6 +30,21 @@ VKAPI_ATTR VkResult VKAPI_CALL CreateBuffer(VkDevice device, const VkBufferCreat
 template <typename Handle>
 void NoteEnd(Device& device, VkObjectType type, Handle object) noexcept {
     if (device.RecordsResources()) device.resources.Destroyed(type, ObjectValue(object));
+}
+
+// Without host memory for their handles they keep their records.
+void NoteEndOfImages(Device& device, VkSwapchainKHR swapchain) noexcept {
+    constexpr size_t kImagesInPlace = 16;
+    if (device.dt.GetSwapchainImagesKHR == nullptr) return;
+    uint32_t count = 0;
+    if (device.dt.GetSwapchainImagesKHR(device.handle, swapchain, &count, nullptr) != VK_SUCCESS)
+        return;
+    Scratch<VkImage, kImagesInPlace> images(count);
+    if (images.data() == nullptr ||
+        device.dt.GetSwapchainImagesKHR(device.handle, swapchain, &count, images.data()) < 0)
+        return;
+    for (uint32_t i = 0; i < count; ++i)
+        NoteEnd(device, VK_OBJECT_TYPE_IMAGE, images[i]);
 }
 
 VKAPI_ATTR void VKAPI_CALL DestroyBuffer(VkDevice device, VkBuffer buffer,
@@ -63,6 +79,14 @@ VKAPI_ATTR void VKAPI_CALL DestroyObject(VkDevice device, uint64_t object,
     (d.dt.*kDown)(device, object, pAllocator);
 }
 
+// Spec: vkDestroySwapchainKHR. The images go with it; those that have a name are known here.
+VKAPI_ATTR void VKAPI_CALL DestroySwapchainKHR(VkDevice device, VkSwapchainKHR swapchain,
+                                               const VkAllocationCallbacks* pAllocator) noexcept {
+    Device& d = DeviceOf(device);
+    if (swapchain != VK_NULL_HANDLE && d.RecordsResources()) NoteEndOfImages(d, swapchain);
+    d.dt.DestroySwapchainKHR(device, swapchain, pAllocator);
+}
+
 // Spec: vkQueuePresentKHR. Each call counts as one picture, whatever it presents to.
 VKAPI_ATTR VkResult VKAPI_CALL QueuePresentKHR(VkQueue queue,
                                                const VkPresentInfoKHR* pPresentInfo) noexcept {
@@ -78,6 +102,7 @@ const Hook kHooks[] = {
     TESSERA_HOOK(CreateBuffer, CreateBuffer),
     TESSERA_HOOK(DestroyAccelerationStructureNV, DestroyAccelerationStructureNV),
     TESSERA_HOOK(DestroyBuffer, DestroyBuffer),
+    TESSERA_HOOK(DestroySwapchainKHR, DestroySwapchainKHR),
     TESSERA_HOOK(DestroyVideoSessionKHR, DestroyVideoSessionKHR),
     TESSERA_LATE_HOOK(DestroyTensorARM, late::PfnDestroyObject,
                       DestroyObject<&DeviceDispatch::DestroyTensorARM, late::kObjectTypeTensor>),

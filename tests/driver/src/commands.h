@@ -78,6 +78,8 @@ constexpr Gate Ext(const char* name) {
     X(QueueSubmit, kDevice, Core(1, 0))                                              \
     X(QueueBindSparse, kDevice, Core(1, 0))                                          \
     X(QueuePresentKHR, kDevice, Ext("VK_KHR_swapchain"))                             \
+    X(GetSwapchainImagesKHR, kDevice, Ext("VK_KHR_swapchain"))                       \
+    X(DestroySwapchainKHR, kDevice, Ext("VK_KHR_swapchain"))                         \
     X(AllocateMemory, kDevice, Core(1, 0))                                           \
     X(FreeMemory, kDevice, Core(1, 0))                                               \
     X(MapMemory, kDevice, Core(1, 0))                                                \

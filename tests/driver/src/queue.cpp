@@ -129,6 +129,25 @@ VKAPI_ATTR VkResult VKAPI_CALL QueuePresentKHR(VkQueue queue,
     return VK_SUCCESS;
 }
 
+// Nor are there swapchains: what is taken for one is the handle of an image, the only one it has.
+VKAPI_ATTR VkResult VKAPI_CALL GetSwapchainImagesKHR(VkDevice device, VkSwapchainKHR swapchain,
+                                                     uint32_t* pSwapchainImageCount,
+                                                     VkImage* pSwapchainImages) {
+    Call call(Command::kGetSwapchainImagesKHR, device);
+    if (call.failed()) return call.result();
+    if (pSwapchainImages != nullptr) {
+        if (*pSwapchainImageCount == 0) return VK_INCOMPLETE;
+        pSwapchainImages[0] = reinterpret_cast<VkImage>(swapchain);
+    }
+    *pSwapchainImageCount = 1;
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR void VKAPI_CALL DestroySwapchainKHR(VkDevice device, VkSwapchainKHR,
+                                               const VkAllocationCallbacks*) {
+    Call call(Command::kDestroySwapchainKHR, device);
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL QueueWaitIdle(VkQueue queue) {
     Queue& target = Of(queue);
     Call call(Command::kQueueWaitIdle, target.device->handle());
