@@ -106,16 +106,20 @@ void ForgetLevelRequests() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
 }
 
 void BeginLevel(Device& device) noexcept {
-    // It may be the first device for a while: nobody has looked meanwhile.
-    const bool asked = TakeRequest(~uint64_t{0} - kLookMs);
+    // It may be the first device for a while: nobody has looked meanwhile. Without a helper nobody
+    // looks at all.
+    const bool asked = device.instance->settings.helper && TakeRequest(~uint64_t{0} - kLookMs);
     wish.next_look_ms.store(0, std::memory_order_relaxed);
     TakeLevel(device);
+    bool last = false;
     {
         MutexLock lock(count_mutex);
         ++devices;
         device.level_serial = wish.serial.load(std::memory_order_relaxed);
+        last = behind == 0;
     }
-    if (asked) Show();
+    // Else the last of the others tells.
+    if (asked && last) Show();
 }
 
 void EndLevel(Device& device) noexcept {

@@ -41,10 +41,20 @@ void Unlink(const Device* device) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(process
     }
 }
 
+// Nobody may use the device any more, and nobody told of its end. A thread that breaks the rules
+// may still be in it, so it stays until the last instance goes. Requires: it is in no list, and no
+// look-up finds it.
+void LeaveBehind(Device& device) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(process_mutex) {
+    ForgetHelped(device);
+    // Nobody waits for it to take another level.
+    if (device.is_published()) EndLevel(device);
+    device.next_in_process = first_abandoned;
+    first_abandoned = &device;
+}
+
 // The application destroys an instance and leaves devices of it behind. Nobody may use them any
 // more, and the loader frees their dispatch tables, whose addresses come back as other devices'
-// keys. The objects are abandoned: what they hold below is the application's leak. A thread that
-// breaks the rules may still be in one of them, so they stay until the last instance goes.
+// keys. The objects are abandoned: what they hold below is the application's leak.
 void ForgetDevicesOf(const Instance* instance) noexcept
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(process_mutex) {
     for (Device** link = &first_device; *link != nullptr;) {
@@ -54,10 +64,8 @@ void ForgetDevicesOf(const Instance* instance) noexcept
             continue;
         }
         *link = device->next_in_process;
-        ForgetHelped(*device);
         devices.EraseValue(device);
-        device->next_in_process = first_abandoned;
-        first_abandoned = device;
+        LeaveBehind(*device);
         TESSERA_LOG(kWarning,
                     "the application breaks a rule of Vulkan: it destroys an instance of which a "
                     "device is not destroyed");
@@ -140,9 +148,14 @@ std::unique_ptr<Instance> RemoveInstance(VkInstance handle) noexcept {
 
 void AddDevice(std::unique_ptr<Device> device, DeviceMap::Room room) noexcept {
     MutexLock lock(process_mutex);
-    // One that the layer was not told the end of, as for an instance.
-    Unlink(devices.Find(DispatchKey(device->handle)));
+    // One that the layer was not told the end of, as for an instance. Its instance may end any
+    // time.
+    Device* const stale = devices.Find(DispatchKey(device->handle));
     devices.Insert(DispatchKey(device->handle), device.get(), std::move(room));
+    if (stale != nullptr && stale->InOwnProcess()) {
+        Unlink(stale);
+        LeaveBehind(*stale);
+    }
     device->next_in_process = first_device;
     first_device = device.release();
 }
