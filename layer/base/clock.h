@@ -45,6 +45,34 @@ inline uint64_t Ticks() noexcept {
     return NowNs();
 }
 
+// One moment on both clocks.
+struct Moment {
+    uint64_t ticks = 0;
+    uint64_t ns = 0;
+};
+
+// Reads both clocks. Between the two reads a thread may have to wait for its processor, so that
+// they are read a few times, and what took the least time in all is taken. `ticks`, `ns`: functions
+// that read them.
+template <typename TicksFn, typename NsFn>
+Moment ReadBoth(TicksFn ticks, NsFn ns) noexcept {
+    constexpr int kTries = 5;
+    Moment best;
+    uint64_t best_took = ~uint64_t{0};
+    for (int i = 0; i < kTries; ++i) {
+        const uint64_t before = ticks();
+        const uint64_t at = ns();
+        const uint64_t took = ticks() - before;
+        if (took >= best_took) continue;
+        best_took = took;
+        best = {before + took / 2, at};
+    }
+    return best;
+}
+inline Moment Now() noexcept {
+    return ReadBoth(Ticks, NowNs);
+}
+
 }  // namespace tessera
 
 #endif  // TESSERA_LAYER_BASE_CLOCK_H_

@@ -30,6 +30,7 @@ struct State {
     Segment segment;
     uint64_t instances = 0;
     PrivateRecord* private_records = nullptr;
+    LevelFileLook level_look;
 };
 
 constinit Mutex g_mutex;
@@ -212,39 +213,43 @@ void Calibrate() noexcept {
     if (!g_state.segment.is_open()) return;
     tessera_channel_header& header = g_state.segment.header();
     tessera_clock clock = Copy(header.clock);
-    uint64_t ns = NowNs();
-    uint64_t ticks = Ticks();
-    if (clock.ticks0 == 0 || ticks <= clock.ticks0 || ns <= clock.ns0) {
-        clock.ns0 = ns;
-        clock.ticks0 = ticks;
-        while (NowNs() - ns < kFirstCalibrationNs) {
+    Moment now = Now();
+    if (clock.ticks0 == 0 || now.ticks <= clock.ticks0 || now.ns <= clock.ns0) {
+        clock.ns0 = now.ns;
+        clock.ticks0 = now.ticks;
+        while (NowNs() - clock.ns0 < kFirstCalibrationNs) {
         }
-        ns = NowNs();
-        ticks = Ticks();
+        now = Now();
     }
     const SequencedWrite write(header.sequence);
     Store(header.clock.ticks0, clock.ticks0);
     Store(header.clock.ns0, clock.ns0);
-    Store(header.clock.ticks1, ticks);
-    Store(header.clock.ns1, ns);
+    Store(header.clock.ticks1, now.ticks);
+    Store(header.clock.ns1, now.ns);
 }
 
 bool ReadLevelRequest(tessera_level_request* request) noexcept {
     char path[kMaxFolderPathBytes + kMaxSegmentNameBytes];
     SegmentOwner owner;
+    LevelFileLook look;
     {
         const MutexLock lock(g_mutex);
         if (!g_state.segment.is_open() || !FormatLevelPath(g_state.segment.path(), path))
             return false;
         owner = g_state.segment.owner();
+        look = g_state.level_look;
     }
-    return ReadLevelFile(path, owner, request);
+    const bool wished = ReadLevelFile(path, owner, look, request);
+    const MutexLock lock(g_mutex);
+    g_state.level_look = look;
+    return wished;
 }
 
 void ForkedChild() noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS {
     // The mutex may be held by a thread of the parent that does not exist here.
     new (&g_mutex) Mutex();
     g_state.segment.Abandon();
+    g_state.level_look = {};
     ForgetTablesInChild();
     g_state.instances = 0;
     g_state.private_records = nullptr;

@@ -9,6 +9,9 @@
 // Threads: no shared state. Nothing here allocates or throws.
 #pragma once
 
+#include <sys/types.h>
+#include <time.h>
+
 #include <span>
 #include <string_view>
 
@@ -24,9 +27,19 @@ bool FormatLevelPath(std::string_view segment_path, std::span<char> out) noexcep
 // The word that a request must end with.
 uint64_t CheckOf(const tessera_level_request& request) noexcept;
 
+// What a request looked like from outside when it was read last.
+struct LevelFileLook {
+    dev_t device = 0;
+    ino_t inode = 0;
+    timespec changed = {};
+};
+
 // Returns: whether the file holds a request to `owner` that is to be obeyed; then it is in
-// `*request`.
-bool ReadLevelFile(const char* path, const SegmentOwner& owner,
+// `*request`. `last`: of the last call; all zero at first.
+//
+// A descriptor is used only while there is something new to read: for a moment it takes the lowest
+// number that is free, which another thread of the application may count on.
+bool ReadLevelFile(const char* path, const SegmentOwner& owner, LevelFileLook& last,
                    tessera_level_request* request) noexcept;
 
 }  // namespace tessera::channel
