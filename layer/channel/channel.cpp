@@ -85,6 +85,26 @@ void Retire(Segment& segment, uint64_t index) noexcept {
     std::memset(&record, 0, sizeof(record));
 }
 
+// Lets the rings go of the device that was destroyed first, of those with one of this size: no
+// other could be used for it. Returns: false if there is none.
+bool FreeOldestRings(Segment& segment, uint64_t bytes) noexcept {
+    uint64_t oldest = 0;
+    uint64_t oldest_order = ~uint64_t{0};
+    for (uint64_t i = 1; i < segment.capacity(); ++i) {
+        const tessera_device_record& record = segment.record(i);
+        const uint64_t order = Load(record.destroyed_order);
+        if (Load(record.state) != TESSERA_DEVICE_DESTROYED || order >= oldest_order ||
+            !segment.HasExtent(TESSERA_KIND_RING, Load(record.id), bytes))
+            continue;
+        oldest = Load(record.id);
+        oldest_order = order;
+    }
+    if (oldest == 0) return false;
+    const SequencedWrite write(segment.header().sequence);
+    segment.FreeExtents(oldest, TESSERA_KIND_RING);
+    return true;
+}
+
 // Returns: the index of a free record; kNone if there is no room for one and no destroyed device
 // that could make room.
 uint64_t MakeRoom(Segment& segment) noexcept {
@@ -195,7 +215,13 @@ void DeviceDestroyed(tessera_device_record* record) noexcept {
 void* AddExtent(tessera_kind kind, uint64_t owner, uint32_t first, uint64_t bytes) noexcept {
     const MutexLock lock(g_mutex);
     if (!g_state.segment.is_open()) return nullptr;
-    return g_state.segment.AddExtent(kind, owner, first, bytes);
+    Segment& segment = g_state.segment;
+    void* extent = segment.AddExtent(kind, owner, first, bytes);
+    // What happened on devices that are gone makes room for what happens; what leaked on them
+    // stays.
+    while (extent == nullptr && kind == TESSERA_KIND_RING && FreeOldestRings(segment, bytes))
+        extent = segment.AddExtent(kind, owner, first, bytes);
+    return extent;
 }
 
 void ShowLevel(tessera_level level, uint64_t stack_interval, uint64_t serial) noexcept {

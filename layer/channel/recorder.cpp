@@ -19,6 +19,9 @@ constexpr uint64_t RingBytes(uint64_t events) noexcept {
     return sizeof(tessera_ring) + events * sizeof(tessera_event);
 }
 
+// Flags that tell what was done with an allocation; the others tell where it lies.
+constexpr uint64_t kOfTheApplication = TESSERA_ALLOCATION_MAPPED | TESSERA_ALLOCATION_BOUND;
+
 // A word that any thread may be changing bits of.
 std::atomic_ref<uint64_t> FlagsOf(tessera_allocation_record& record) noexcept {
     return std::atomic_ref<uint64_t>(record.flags);
@@ -65,14 +68,18 @@ void Recorder::SetLevel(tessera_level level) noexcept {
         Store(record_->level_since, Ticks());
     // Among the events of the level that has any.
     if (before == TESSERA_LEVEL_events) Note(TESSERA_EVENT_level, 0, level);
-    Store(record_->level, level);
+    // After what is recorded of what was live.
+    std::atomic_ref<uint64_t>(record_->level).store(level, std::memory_order_release);
     level_.store(level, std::memory_order_relaxed);
     if (level == TESSERA_LEVEL_events) Note(TESSERA_EVENT_level, 0, level);
 }
 
 void Recorder::Existed(uint32_t slot, const AllocationFacts& facts) noexcept {
     tessera_allocation_record* const record = RecordOf(slot);
-    if (record == nullptr) return CountUnrecorded(TESSERA_KIND_SLOTS);
+    if (record == nullptr) {
+        if (facts.object != 0) CountUnrecorded(TESSERA_KIND_SLOTS);
+        return;
+    }
     if (facts.object != 0) return WriteAllocation(*record, facts, 0, Allocator{});
     const SequencedWrite write(record->sequence);
     Store(record->object, 0);
@@ -84,6 +91,9 @@ void Recorder::Moved(uint32_t slot, const AllocationFacts& facts) noexcept {
         Store(record->offset, facts.offset);
         auto* const words = reinterpret_cast<uint64_t*>(record);
         Store(words[5], std::bit_cast<uint64_t>(std::array{facts.block, facts.padding}));
+        // What the application did with it stays true.
+        FlagsOf(*record).fetch_and(kOfTheApplication, std::memory_order_relaxed);
+        FlagsOf(*record).fetch_or(facts.flags, std::memory_order_relaxed);
     }
     Note(TESSERA_EVENT_move, facts.object, facts.offset, facts.type);
 }
@@ -127,8 +137,8 @@ void Recorder::BlockReleased(uint32_t number, const BlockFacts& facts, bool keep
         MutexLock lock(mutex_);
         blocks_.Remove(number);
     }
-    Note(TESSERA_EVENT_block_released, facts.object, facts.bytes, static_cast<uint8_t>(facts.type),
-         MeasuredNs(facts.made_ns));
+    // How long that takes nobody knows yet.
+    Note(TESSERA_EVENT_block_released, facts.object, facts.bytes, static_cast<uint8_t>(facts.type));
 }
 
 uint32_t Recorder::Passed(const AllocationFacts& facts) noexcept {

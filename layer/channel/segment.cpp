@@ -376,9 +376,16 @@ void Segment::SetExtent(uint32_t index, const tessera_extent& extent) noexcept {
     Store(shown.owner, extent.owner);
 }
 
-void Segment::FreeExtents(uint64_t owner) noexcept {
+bool Segment::HasExtent(tessera_kind kind, uint64_t owner, uint64_t bytes) const noexcept {
+    return std::any_of(extents_, extents_ + extent_count_, [=](const tessera_extent& extent) {
+        return extent.kind == kind && extent.owner == owner && extent.bytes == ExtentBytes(bytes);
+    });
+}
+
+void Segment::FreeExtents(uint64_t owner, tessera_kind only) noexcept {
     for (uint32_t i = 0; i < extent_count_; ++i) {
         if (extents_[i].owner != owner || owner == 0) continue;
+        if (only != TESSERA_KIND_FREE && extents_[i].kind != only) continue;
         tessera_extent extent = extents_[i];
         extent.kind = TESSERA_KIND_FREE;
         extent.first = 0;

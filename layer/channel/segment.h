@@ -70,9 +70,12 @@ class Segment {
     // Makes an extent; see tables.h. Returns: its zeroed bytes, or null.
     void* AddExtent(tessera_kind kind, uint64_t owner, uint32_t first, uint64_t bytes) noexcept;
 
-    // Lets go all extents of an owner other than 0. Requires: nobody uses them any more; the
-    // header's sequence is odd.
-    void FreeExtents(uint64_t owner) noexcept;
+    // Lets go all extents of an owner other than 0, or those of one kind. Requires: nobody uses
+    // them any more; the header's sequence is odd.
+    void FreeExtents(uint64_t owner, tessera_kind only = TESSERA_KIND_FREE) noexcept;
+
+    // Returns: whether an owner has an extent of a kind that is as large as one of `bytes`.
+    bool HasExtent(tessera_kind kind, uint64_t owner, uint64_t bytes) const noexcept;
 
     // Where the file lies, and whose it is.
     const char* path() const noexcept { return path_; }

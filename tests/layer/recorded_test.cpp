@@ -85,6 +85,19 @@ void ExpectAgreement(const reader::Device& device) {
     EXPECT_EQ(block_bytes, counted_bytes);
 }
 
+VkResult MakeDevice(VkPhysicalDevice physical_device, VkDevice* device) {
+    const float priority = 1.0f;
+    VkDeviceQueueCreateInfo queue = {};
+    queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+    queue.queueCount = 1;
+    queue.pQueuePriorities = &priority;
+    VkDeviceCreateInfo info = {};
+    info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
+    info.queueCreateInfoCount = 1;
+    info.pQueueCreateInfos = &queue;
+    return vkCreateDevice(physical_device, &info, nullptr, device);
+}
+
 std::vector<VkDeviceMemory> AllocateSome(const Session& session, int count) {
     std::vector<VkDeviceMemory> memories;
     for (int i = 0; i < count; ++i)
@@ -239,6 +252,91 @@ TEST(Recorded, OfADestroyedDeviceOnlyBlocksWithLeaksAreSeen) {
     EXPECT_EQ(device.detail.allocations[0].block, 0u);
 }
 
+// Without room for them all, what was freed long ago is not missed.
+TEST(Recorded, OnlyWhatLivesCountsAsUnrecordedWhenALevelBegins) {
+    SessionOptions options = At("totals");
+    options.environment.push_back("TESSERA_CHANNEL_BYTES=1MiB");
+    Session session(options);
+    constexpr int kMost = 20'000;
+    constexpr int kLive = 1000;
+    std::vector<VkDeviceMemory> memories;
+    for (int i = 0; i < kMost; ++i)
+        memories.push_back(session.Allocate(256, kType));
+    for (int i = 0; i < kMost - kLive; ++i)
+        session.Free(memories[static_cast<size_t>(i)]);
+    ChangeLevel(TESSERA_LEVEL_full);
+    const reader::Process process = Read();
+    const reader::Detail& detail = process.devices.back().detail;
+    EXPECT_EQ(detail.allocations.size() + detail.unrecorded[TESSERA_KIND_SLOTS], kLive);
+    EXPECT_GT(detail.unrecorded[TESSERA_KIND_SLOTS], 0u) << "else this shows nothing";
+    for (int i = kMost - kLive; i < kMost; ++i)
+        session.Free(memories[static_cast<size_t>(i)]);
+}
+
+// It is told before the driver is asked: how long that takes nobody knows.
+TEST(Recorded, TheEndOfABlockTellsNoTime) {
+    SessionOptions options = At("events");
+    options.environment.push_back("TESSERA_IDLE_BYTES=0");
+    Session session(options);
+    Events events;
+    session.Free(session.Allocate(4096, kType));
+    int made = 0;
+    int released = 0;
+    for (const reader::Event& event : events.Take()) {
+        if (event.kind == TESSERA_EVENT_block_made) {
+            ++made;
+            EXPECT_NE(event.detail, 0u);
+        } else if (event.kind == TESSERA_EVENT_block_released) {
+            ++released;
+            EXPECT_EQ(event.detail, 0u);
+        }
+    }
+    EXPECT_EQ(made, 1);
+    EXPECT_EQ(released, 1);
+}
+
+// An application may destroy an instance and forget a device of it. Who asks for a level does not
+// wait for that one.
+TEST(Recorded, ADeviceThatIsLeftBehindKeepsNobodyWaiting) {
+    const SessionOptions options = At("totals");
+    Session session(options);
+    VkInstance instance = VK_NULL_HANDLE;
+    ASSERT_EQ(MakeInstance(options, &instance), VK_SUCCESS);
+    uint32_t count = 1;
+    VkPhysicalDevice physical_device = VK_NULL_HANDLE;
+    ASSERT_GE(vkEnumeratePhysicalDevices(instance, &count, &physical_device), VK_SUCCESS);
+    VkDevice forgotten = VK_NULL_HANDLE;
+    ASSERT_EQ(MakeDevice(physical_device, &forgotten), VK_SUCCESS);
+    vkDestroyInstance(instance, nullptr);
+    ChangeLevel(TESSERA_LEVEL_full);
+    EXPECT_EQ(Read().level, TESSERA_LEVEL_full);
+}
+
+// What happened on devices that are gone makes room for what happens.
+TEST(Recorded, EventsOfDestroyedDevicesLeaveRoomForThoseOfTheNext) {
+    SessionOptions options = At("events");
+    options.environment.push_back("TESSERA_CHANNEL_BYTES=4MiB");
+    Session session(options);
+    for (int i = 0; i < 30; ++i) {
+        VkDevice device = VK_NULL_HANDLE;
+        ASSERT_EQ(MakeDevice(session.physical_device, &device), VK_SUCCESS);
+        VkMemoryAllocateInfo info = {};
+        info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
+        info.allocationSize = 4096;
+        info.memoryTypeIndex = kType;
+        VkDeviceMemory memory = VK_NULL_HANDLE;
+        ASSERT_EQ(vkAllocateMemory(device, &info, nullptr, &memory), VK_SUCCESS);
+        Events events;
+        vkFreeMemory(device, memory, nullptr);
+        const std::vector<reader::Event> seen = events.Take();
+        EXPECT_EQ(std::ranges::count(seen, TESSERA_EVENT_free, &reader::Event::kind), 1) << i;
+        const reader::Process process = Read();
+        const auto newest = std::ranges::max_element(process.devices, {}, &reader::Device::id);
+        EXPECT_EQ(newest->detail.unrecorded[TESSERA_KIND_RING], 0u) << i;
+        vkDestroyDevice(device, nullptr);
+    }
+}
+
 // Rings must not take the room that the records of further devices need.
 TEST(Recorded, EventsOfOneDeviceLeaveRoomForTheTotalsOfOthers) {
     SessionOptions options = At("events");
@@ -252,18 +350,9 @@ TEST(Recorded, EventsOfOneDeviceLeaveRoomForTheTotalsOfOthers) {
         VkDeviceMemory memory = VK_NULL_HANDLE;
         if (session.TryAllocate(1000, type, &memory) == VK_SUCCESS) session.Free(memory);
     }
-    const float priority = 1.0f;
-    VkDeviceQueueCreateInfo queue = {};
-    queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
-    queue.queueCount = 1;
-    queue.pQueuePriorities = &priority;
-    VkDeviceCreateInfo info = {};
-    info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
-    info.queueCreateInfoCount = 1;
-    info.pQueueCreateInfos = &queue;
     std::vector<VkDevice> devices(8);
     for (VkDevice& device : devices)
-        ASSERT_EQ(vkCreateDevice(session.physical_device, &info, nullptr, &device), VK_SUCCESS);
+        ASSERT_EQ(MakeDevice(session.physical_device, &device), VK_SUCCESS);
     const reader::Process process = Read();
     EXPECT_EQ(process.dropped_devices, 0u);
     EXPECT_EQ(process.devices.size(), 1 + devices.size());
