@@ -468,6 +468,35 @@ TEST_F(RecordingFile, OfALongRecordingSamplesOfEveryDeviceAreKept) {
     EXPECT_GT(samples.back().time_ns, 3 * kMostSamples - 20);
 }
 
+// As of an application that makes a device for each of its tests, or of somebody hostile.
+TEST_F(RecordingFile, OfDevicesByTheThousandSamplesAreKeptInBoundedMemoryAndTime) {
+    constexpr uint64_t kDevices = 4 * kMostSamples;
+    {
+        ChunkWriter writer;
+        ASSERT_EQ(writer.Open(path()), "");
+        ASSERT_EQ(writer.WriteHeader({}), "");
+        ASSERT_EQ(writer.Write(ChunkKind::kState, SomeState('a')), "");
+        for (uint64_t at = 0; at < kDevices; at += kMaxSamples) {
+            std::vector<command::Sample> samples;
+            for (uint64_t i = at; i < at + kMaxSamples; ++i) {
+                command::Sample& sample = samples.emplace_back();
+                sample.time_ns = i;
+                sample.device = i % 8 == 0 ? 0 : i;  // one lives all the time
+            }
+            ASSERT_EQ(writer.Write(ChunkKind::kSamples, EncodeSamples(samples)), "");
+        }
+    }
+    const Bytes bytes = FileContents();
+    const std::unique_ptr<Recording> recording = OpenBytes(bytes);
+    ASSERT_NE(recording, nullptr);
+    const auto& samples = recording->samples();
+    EXPECT_LE(samples.size(), kMostSamples);
+    EXPECT_GE(samples.size(), kMostSamples / 4);
+    EXPECT_TRUE(std::ranges::is_sorted(samples, {}, &command::Sample::time_ns));
+    EXPECT_GT(samples.back().time_ns, kDevices - 100);
+    EXPECT_GT(std::ranges::count(samples, 0u, &command::Sample::device), 100);
+}
+
 TEST_F(RecordingFile, AFullDiskIsToldAndWhatWasWrittenCanBeRead) {
     struct rlimit before = {};
     getrlimit(RLIMIT_FSIZE, &before);

@@ -5,11 +5,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "tools/recording/codec.h"
 
 namespace tessera::recording {
 namespace {
+
+// Of so many devices at a time samples are counted one by one: more than a process has.
+constexpr size_t kMostCountedDevices = 4096;
+constexpr uint64_t kMostApart = uint64_t{1} << 32;
 
 constexpr char kNotEnded[] = "Its recorder did not end it: it was killed, or still records.";
 
@@ -73,6 +78,7 @@ bool Recording::TakeSamples(const Chunk& chunk) {
     if (!ReadPayload(*bytes_, chunk, payload_) || !DecodeSamples(payload_, samples)) return false;
     for (command::Sample& sample : samples) {
         if (!samples_.empty() && sample.time_ns < samples_.back().time_ns) return false;
+        if (samples_seen_.size() > kMostCountedDevices) samples_seen_.clear();
         if (samples_seen_[sample.device]++ % samples_apart_ != 0) continue;
         samples_.push_back(std::move(sample));
         if (samples_.size() > kMostSamples) ThinSamples();
@@ -80,12 +86,18 @@ bool Recording::TakeSamples(const Chunk& chunk) {
     return true;
 }
 
-// Each device keeps every second one of its samples.
+// Each device keeps every second one of its samples. Where that leaves most of them, for there are
+// devices by the thousand with a sample or two each, every second one of all goes.
 void Recording::ThinSamples() {
-    samples_apart_ *= 2;
     std::map<uint64_t, uint64_t> kept;
     std::erase_if(samples_,
                   [&](const command::Sample& sample) { return kept[sample.device]++ % 2 != 0; });
+    if (samples_.size() <= kMostSamples / 4 * 3) {
+        samples_apart_ = std::min(2 * samples_apart_, kMostApart);
+        return;
+    }
+    bool goes = false;
+    std::erase_if(samples_, [&](const command::Sample&) { return std::exchange(goes, !goes); });
 }
 
 bool Recording::TakeEnd(const Chunk& chunk) {

@@ -75,7 +75,7 @@ class Recording {
     uint64_t events_ = 0;
     uint64_t lost_ = 0;
     uint64_t samples_apart_ = 1;                 // of so many samples of a device one is kept
-    std::map<uint64_t, uint64_t> samples_seen_;  // by device
+    std::map<uint64_t, uint64_t> samples_seen_;  // by device; forgotten when they are too many
     uint64_t whole_bytes_ = 0;
 };
 
