@@ -357,6 +357,10 @@ tessera_type_totals WithShards(const tessera_device_record& record, size_t type)
         sum.pooled.largest_free_bytes =
             std::max(sum.pooled.largest_free_bytes, shard.largest_free_bytes);
     }
+    // Lines of different moments: a negative sum is none.
+    for (uint64_t* const count : {&sum.app.live, &sum.pooled.live, &sum.app.live_bytes,
+                                  &sum.pooled.live_bytes, &sum.pooled.free_bytes})
+        if (*count > INT64_MAX) *count = 0;
     // What is live was live.
     sum.app.peak_bytes = std::max(sum.app.peak_bytes, sum.app.live_bytes);
     return sum;

@@ -339,8 +339,8 @@ bool SegmentCopier::CopyDevice(const tessera_extent& from, std::byte* out) {
     uint64_t types = 0;
     std::memcpy(&types, out + offsetof(tessera_device_record, type_count), sizeof(types));
 
-    // Types before shards: a block is counted before the slots in it, so that what is free is not
-    // negative.
+    // Types before shards: of a block that was released meanwhile both are as they were. Slots in
+    // one that was made meanwhile make what is free too small; the parser knows.
     constexpr uint64_t kTotals = offsetof(tessera_device_record, totals);
     constexpr uint64_t kShards = offsetof(tessera_device_record, shards);
     const Copied totals =

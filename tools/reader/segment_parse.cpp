@@ -14,6 +14,14 @@
 namespace tessera::reader {
 namespace {
 
+// Of a process that works, a type's totals and its shards' lines are copied one after the other:
+// what was freed, or taken from a new block, meanwhile makes a sum negative, which is told as none.
+void RaiseToZero(tessera_type_totals& totals) {
+    for (uint64_t* const sum : {&totals.app.live, &totals.app.live_bytes, &totals.pooled.live,
+                                &totals.pooled.live_bytes, &totals.pooled.free_bytes})
+        if (*sum >> 63 != 0) *sum = 0;
+}
+
 class SegmentParser {
  public:
     SegmentParser(std::span<const std::byte> bytes, bool runs) : bytes_(bytes), runs_(runs) {}
@@ -138,10 +146,12 @@ std::string SegmentParser::TakeShards(Device& device) {
         device.calls[TESSERA_CALL_vkAllocateMemory].count += shard.allocations;
         device.calls[TESSERA_CALL_vkFreeMemory].count += shard.frees;
     }
-    // The shards of several threads may note a peak a little late.
-    for (MemoryType& type : device.memory_types)
+    for (MemoryType& type : device.memory_types) {
+        RaiseToZero(type.totals);
+        // The shards of several threads may note a peak a little late.
         type.totals.app.peak_bytes =
             std::max(type.totals.app.peak_bytes, type.totals.app.live_bytes);
+    }
     return "";
 }
 

@@ -146,6 +146,35 @@ TEST(Tables, TheirSumsAreTheTotals) {
     }
 }
 
+// The lines of a process that works are copied one after the other.
+TEST(Totals, ThatWereCopiedAtDifferentMomentsAreNeverNegative) {
+    SegmentBuilder builder;
+    tessera_device_record& record = builder.AddDevice(1).record;
+    record.totals[1].pooled.blocks = 1;
+    record.totals[1].pooled.block_bytes = record.totals[1].pooled.free_bytes = 1000;
+    record.totals[1].app.peak_bytes = 700;
+    // A block more, and a free of what was allocated after the line of its shard was copied.
+    record.shards[0] = {.sequence = 2,
+                        .type = 2,
+                        .allocations = 5,
+                        .frees = 6,
+                        .allocated_bytes = 500,
+                        .freed_bytes = 600,
+                        .occupied_bytes = 1100,
+                        .largest_free_bytes = 0};
+    const Process process = Read(builder);
+    const tessera_type_totals& totals = process.devices.at(0).memory_types.at(1).totals;
+    EXPECT_EQ(totals.pooled.free_bytes, 0u);
+    EXPECT_EQ(totals.pooled.block_bytes, 1000u);
+    EXPECT_EQ(totals.pooled.live, 0u);
+    EXPECT_EQ(totals.pooled.live_bytes, 0u);
+    EXPECT_EQ(totals.app.live, 0u);
+    EXPECT_EQ(totals.app.live_bytes, 0u);
+    EXPECT_EQ(totals.app.peak_bytes, 700u);
+    EXPECT_EQ(totals.app.allocations, 5u);
+    EXPECT_EQ(totals.app.frees, 6u);
+}
+
 TEST(Tables, InManyExtentsAreReadAsInOne) {
     SegmentBuilder builder = SampleSegment();
     const Process whole = Read(builder);
