@@ -42,6 +42,7 @@ constexpr int kTriesForTables = 3;
 // the pauses take 1 ms each, and the largest segment there can be, whose every byte is copied three
 // times, fits into the bytes once, and once more in part.
 constexpr int kMostPauses = 600;
+constexpr int kMostRetries = 1 << 18;  // of single records: a writer changes but a few at a time
 constexpr uint64_t kMostBytes = 4 * TESSERA_CHANNEL_LIMIT_BYTES;
 
 // How often a segment is looked at that its process has made, but not described yet.
@@ -124,6 +125,7 @@ class SegmentCopier {
     const Depth depth_;
     bool runs_ = false;
     int pauses_ = 0;
+    int retries_ = 0;
     uint64_t bytes_read_ = 0;
     // On the heap: nine pages each.
     std::unique_ptr<tessera_channel_header> header_ = std::make_unique<tessera_channel_header>();
@@ -211,8 +213,10 @@ Copied SegmentCopier::CopyAgain(uint64_t offset, std::byte* out, uint64_t record
     const auto is_whole = [&](uint64_t i) {
         const uint64_t at = offset + i * record_bytes;
         uint64_t before = 0;
+        if (retries_ >= kMostRetries) return false;
         is_short = is_short || !ReadAt(at, &before, sizeof(before));
         for (int attempt = 0; attempt < patience.tries_between && !is_short; ++attempt) {
+            if (++retries_ > kMostRetries) return false;
             OrderReads();
             if (before % 2 == 0) is_short = !ReadAt(at, out + i * record_bytes, record_bytes);
             OrderReads();
