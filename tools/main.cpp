@@ -5,6 +5,9 @@
 // The one idea: what follows an application's name belongs to the application. So the command line
 // of `run` is cut there before CLI11 sees it; the rest is CLI11's.
 // Threads: one.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <exception>
@@ -124,11 +127,22 @@ int Main(std::vector<std::string> arguments) {
     return kUsage;
 }
 
+// A standard descriptor that whoever started us has closed would be the number of the next file
+// that is opened, and what is meant for people would be written into it. In its place comes one
+// that can be used for nothing: reading and writing fail as before. An application does not get it.
+void TakeStandardDescriptors() {
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        while (fcntl(standard, F_GETFD) < 0)
+            if (open("/dev/null", (standard == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0)
+                return;
+}
+
 }  // namespace
 }  // namespace tessera::command
 
 int main(int argc, char** argv) {
-    tessera::command::IgnoreBrokenPipes();
+    tessera::command::TakeStandardDescriptors();
+    tessera::command::IgnoreWriteSignals();
     try {
         return tessera::command::Main({argv + (argc > 0 ? 1 : 0), argv + argc});
     } catch (const std::exception& error) {

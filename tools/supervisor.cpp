@@ -29,6 +29,7 @@ constexpr std::array kForwarded = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
 constexpr std::array kTerminalStops = {SIGTTIN, SIGTTOU};
 
 struct sigaction inherited_pipe_action;
+struct sigaction inherited_size_action;
 
 bool AsksToEnd(int signal_number) {
     return signal_number == SIGHUP || signal_number == SIGINT || signal_number == SIGQUIT ||
@@ -66,10 +67,11 @@ Supervisor::StartFailure ExecFailure(const std::string& name, int error) {
 
 }  // namespace
 
-void IgnoreBrokenPipes() {
+void IgnoreWriteSignals() {
     struct sigaction ignore = {};
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &ignore, &inherited_pipe_action);
+    sigaction(SIGXFSZ, &ignore, &inherited_size_action);
 }
 
 Supervisor::Supervisor() {
@@ -107,6 +109,7 @@ Supervisor::StartFailure Supervisor::Start(const std::vector<std::string>& comma
     app_ = fork();
     if (app_ == 0) {
         sigaction(SIGPIPE, &inherited_pipe_action, nullptr);
+        sigaction(SIGXFSZ, &inherited_size_action, nullptr);
         sigaction(SIGCHLD, &inherited_child_action_, nullptr);
         sigprocmask(SIG_SETMASK, &inherited_mask_, nullptr);
         execvpe(arguments[0], arguments.data(), variables.data());

@@ -28,9 +28,9 @@
 
 namespace tessera::command {
 
-// Writing to a closed pipe is an error rather than a signal, in all of the command. Remembers what
-// it was, so that applications get that.
-void IgnoreBrokenPipes();
+// Writing to a closed pipe, or beyond the size that a file may have, is an error rather than a
+// signal, in all of the command. Remembers what it was, so that applications get that.
+void IgnoreWriteSignals();
 
 class Supervisor {
  public:

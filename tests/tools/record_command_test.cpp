@@ -131,6 +131,37 @@ TEST_F(RecordTest, AFullDiskIsSaidAndIsAFailure) {
     EXPECT_EQ(publisher.Wait().code, 0);
 }
 
+TEST_F(RecordTest, AFileThatMayNotGrowIsSaidAndIsAFailure) {
+    test::Program publisher = StartPublisher();
+    ASSERT_TRUE(test::WaitForFile(wait_file()));
+    const test::Outcome outcome =
+        test::RunProgram({"sh", "-c", "ulimit -f 1; exec \"$0\" record -o \"$1\" \"$2\"",
+                          TESSERA_COMMAND, recording(), std::to_string(publisher.pid())},
+                         Options());
+    EXPECT_EQ(outcome.code, 1) << outcome.signal;
+    EXPECT_NE(outcome.err.find("cannot be written any further: File too large"), std::string::npos)
+        << outcome.err;
+    std::filesystem::remove(wait_file());
+    EXPECT_EQ(publisher.Wait().code, 0);
+}
+
+TEST_F(RecordTest, WhatIsMeantForPeopleNeverGetsIntoTheRecording) {
+    test::Program publisher = StartPublisher();
+    ASSERT_TRUE(test::WaitForFile(wait_file()));
+    for (const std::string closed : {">&- 2>&-", "<&- >&- 2>&-"}) {
+        const test::Outcome outcome = test::RunProgram(
+            {"sh", "-c", "exec \"$0\" record --json --duration 0.05 -o \"$1\" \"$2\" " + closed,
+             TESSERA_COMMAND, recording(), std::to_string(publisher.pid())},
+            Options());
+        EXPECT_EQ(outcome.code, 1) << closed << ": the summary cannot be printed";
+        const auto source = Open();
+        ASSERT_NE(source, nullptr) << closed;
+        EXPECT_EQ(source->remark(), "") << closed;
+    }
+    std::filesystem::remove(wait_file());
+    EXPECT_EQ(publisher.Wait().code, 0);
+}
+
 TEST_F(RecordTest, OfAnApplicationThatSucceedsAFailedRecordingIsAFailure) {
     std::vector<std::string> arguments = App({"close"});
     arguments[1] = "/dev/full";
