@@ -36,10 +36,19 @@ struct Candidate {
     std::string path;
 };
 
+// Of the calling user, and not open to all: what others put into a folder of such a name would hide
+// the segments that there are.
+bool IsOwnFolder(int folder) {
+    struct stat status;
+    return fstat(folder, &status) == 0 && status.st_uid == geteuid() &&
+           (status.st_mode & S_IWOTH) == 0;
+}
+
 void AddCandidates(const std::string& folder_path, std::vector<Candidate>& candidates) {
     const int folder = open(folder_path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0) return;
-    const std::unique_ptr<DIR, CloseFolder> entries(fdopendir(folder));
+    const std::unique_ptr<DIR, CloseFolder> entries(IsOwnFolder(folder) ? fdopendir(folder)
+                                                                        : nullptr);
     if (entries == nullptr) {
         close(folder);
         return;

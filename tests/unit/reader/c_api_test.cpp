@@ -303,6 +303,20 @@ TEST_F(CApi, ListsTheProcessesThatPublish) {
     EXPECT_EQ(tessera_list_pids(nullptr, 0, nullptr), TESSERA_ERROR_ARGUMENT);
 }
 
+TEST_F(CApi, LooksIntoNoFolderThatOthersMayFill) {
+    namespace fs = std::filesystem;
+    const fs::path folder = runtime_dir_ + "/tessera";
+    fs::permissions(folder, fs::perms::all);
+    EXPECT_EQ(tessera_open_pid(builder_.header.pid, &reader_), TESSERA_ERROR_NOT_FOUND);
+    fs::permissions(folder, fs::perms::owner_all);
+    constexpr uid_t kNobody = 65534;
+    if (chown(folder.c_str(), kNobody, kNobody) == 0) {
+        EXPECT_EQ(tessera_open_pid(builder_.header.pid, &reader_), TESSERA_ERROR_NOT_FOUND);
+    }
+    EXPECT_EQ(chown(folder.c_str(), geteuid(), getegid()), 0);
+    EXPECT_EQ(tessera_open_pid(builder_.header.pid, &reader_), TESSERA_OK);
+}
+
 TEST_F(CApi, SaysWhyALevelWasNotChanged) {
     Open();
     EXPECT_EQ(tessera_request_level(reader_, TESSERA_LEVEL_full, 0, 20), TESSERA_ERROR_REFUSED);
