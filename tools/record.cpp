@@ -14,8 +14,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -261,8 +263,10 @@ int RecordPid(const RecordOptions& options, uint64_t stacks) {
     reader::Result<reader::Process> process;
     if (path.ok()) {
         segment = open(path.value.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        process = reader::ReadSegmentFd(segment, path.value);
-        error = process.error;
+        if (segment >= 0) process = reader::ReadSegmentFd(segment, path.value);
+        error = segment >= 0
+                    ? process.error
+                    : "The segment '" + path.value + "' cannot be read: " + strerror(errno) + ".";
     }
     if (!error.empty()) {
         Complain(Printable(error));

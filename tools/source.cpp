@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -57,8 +58,10 @@ class RecordingSource : public Source {
         process_ = std::move(process);
         remark_ = recording_->remark();
         is_whole_ = recording_->is_whole();
-        // At its end the process was gone, as a copy alone cannot tell.
+        // When its end was written so was its last state.
         const std::optional<recording::EndRecord>& end = recording_->end();
+        if (end) process_.copied_ns = std::max(process_.copied_ns, end->monotonic_ns);
+        // At its end the process was gone, as a copy alone cannot tell.
         const bool has_ended =
             end && (end->exit_kind != 0 || end->reason == recording::EndReason::kProcessEnded);
         if (has_ended && process_.state == reader::ProcessState::kLive)
@@ -77,13 +80,15 @@ class RecordingSource : public Source {
     const std::unique_ptr<recording::Recording> recording_;
 };
 
-// Opens without waiting for anybody, and takes nothing but regular files.
-// Returns: a descriptor, or -1 with what is wrong in `error`.
-int OpenRegular(const std::string& path, struct stat& status, std::string& error) {
-    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+// Opens without waiting for anybody, and takes nothing but regular files. `follow`: O_NOFOLLOW, or
+// 0 for a name that a person gave. Returns: a descriptor, or -1 with what is wrong in `error`.
+int OpenRegular(const std::string& path, int follow, struct stat& status, std::string& error) {
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | follow);
     if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode)) return file;
     error = "'" + path + "' cannot be read: ";
-    error += file < 0 ? strerror(errno) : "it is not a regular file";
+    error += file >= 0                       ? "it is not a regular file"
+             : errno == ELOOP && follow != 0 ? "it is a symbolic link"
+                                             : strerror(errno);
     error += '.';
     if (file >= 0) close(file);
     return -1;
@@ -120,9 +125,9 @@ std::unique_ptr<Source> OpenRecording(int file, uint64_t size, const std::string
     return nullptr;
 }
 
-std::unique_ptr<Source> OpenFile(const std::string& path, std::string* error) {
+std::unique_ptr<Source> OpenFile(const std::string& path, int follow, std::string* error) {
     struct stat status = {};
-    const int file = OpenRegular(path, status, *error);
+    const int file = OpenRegular(path, follow, status, *error);
     if (file < 0) return nullptr;
     if (IsRecordingFile(file))
         return OpenRecording(file, static_cast<uint64_t>(status.st_size), path, error);
@@ -133,7 +138,7 @@ std::unique_ptr<Source> OpenFile(const std::string& path, std::string* error) {
 
 std::unique_ptr<Source> Source::Open(const std::string& what, std::string* error) {
     if (what.empty() || what.find_first_not_of("0123456789") != std::string::npos)
-        return OpenFile(what, error);
+        return OpenFile(what, 0, error);
     uint64_t pid = 0;
     const auto [rest, wrong] = std::from_chars(what.data(), what.data() + what.size(), pid);
     if (wrong != std::errc{} || pid == 0) {
@@ -141,7 +146,7 @@ std::unique_ptr<Source> Source::Open(const std::string& what, std::string* error
         return nullptr;
     }
     const reader::Result<std::string> path = reader::FindSegment(pid);
-    if (path.ok()) return OpenFile(path.value, error);
+    if (path.ok()) return OpenFile(path.value, O_NOFOLLOW, error);
     *error = path.error;
     return nullptr;
 }

@@ -203,6 +203,15 @@ TEST_F(RecordTest, WithoutADeviceThereIsNoFileAndItIsSaid) {
     EXPECT_FALSE(std::filesystem::exists(recording()));
 }
 
+TEST_F(RecordTest, ASegmentThatCannotBeOpenedIsSaidWithItsReason) {
+    std::filesystem::create_directory(folder_ / "tessera");
+    std::filesystem::create_symlink("/dev/null", folder_ / "tessera/4194305-5.channel");
+    const test::Outcome outcome = Record({"-o", recording(), "4194305"});
+    EXPECT_EQ(outcome.code, 3);
+    EXPECT_NE(outcome.err.find("symbolic link"), std::string::npos) << outcome.err;
+    EXPECT_FALSE(std::filesystem::exists(recording()));
+}
+
 TEST_F(RecordTest, WrongCommandLinesAreRefused) {
     EXPECT_EQ(Record({"4194305"}).code, 2) << "without -o";
     EXPECT_EQ(Record({"-o", recording()}).code, 2) << "without anything to record";

@@ -51,8 +51,10 @@ Session::~Session() {
 }
 
 std::string Session::Prepare() {
-    prepared_ = std::make_unique<ChunkWriter>();
-    return prepared_->Open(out_);
+    auto writer = std::make_unique<ChunkWriter>();
+    std::string error = writer->Open(out_);
+    if (error.empty()) prepared_ = std::move(writer);
+    return error;
 }
 
 void Session::Offer(const std::string& path, int file, uint64_t pid, uint64_t start_time,
