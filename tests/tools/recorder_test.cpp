@@ -111,6 +111,22 @@ TEST_F(RecorderTest, AnEventThatComesAfterItsPlaceWasWrittenGetsTheNextTimeAndIs
     EXPECT_EQ(recording->end()->late, 1u);
 }
 
+TEST_F(RecorderTest, NoEventIsOfMuchLaterThanNow) {
+    ASSERT_EQ(recorder_->Start(kSecondNs), "");
+    AddEvent(0, kSecondNs + 50);
+    AddEvent(0, 3600 * kSecondNs);
+    AddEvent(1, kSecondNs + 60);
+    Publish();
+    ASSERT_EQ(recorder_->Poll(kSecondNs + 100), "");
+    AddEvent(1, kSecondNs + 150);
+    Publish();
+    ASSERT_EQ(recorder_->Poll(kSecondNs + 200), "");
+    const auto recording = Finish(3 * kSecondNs);
+    EXPECT_EQ(Times(*recording), (std::vector<uint64_t>{kSecondNs + 50, kSecondNs + 60,
+                                                        kSecondNs + 150, 2 * kSecondNs + 100}));
+    EXPECT_EQ(recording->end()->late, 0u);
+}
+
 TEST_F(RecorderTest, WhatARingLostIsCounted) {
     ASSERT_EQ(recorder_->Start(kSecondNs), "");
     ASSERT_EQ(recorder_->Poll(kSecondNs), "");
@@ -125,11 +141,34 @@ TEST_F(RecorderTest, WhatARingLostIsCounted) {
     EXPECT_EQ(recorder_->counts().lost, 85u);
 }
 
+TEST_F(RecorderTest, WhatTheSegmentHadNoRingForIsLostAsWell) {
+    tessera_device_record& record = device_->record;
+    record.unrecorded[TESSERA_KIND_RING] = 7;  // before it was recorded
+    Publish();
+    ASSERT_EQ(recorder_->Start(kSecondNs), "");
+    record.unrecorded[TESSERA_KIND_RING] = 10;
+    record.unrecorded[TESSERA_KIND_SLOTS] = 5;  // no event
+    Publish();
+    ASSERT_EQ(recorder_->Poll(kSecondNs + 100), "");
+    EXPECT_EQ(recorder_->counts().lost, 3u);
+    // It loses its record: what it counted goes into the sum, and another device counts on.
+    SegmentBuilder::Device& sum = builder_.AddRetiredSum();
+    sum.record.unrecorded[TESSERA_KIND_RING] = 12;
+    record.unrecorded[TESSERA_KIND_RING] = 1;
+    Publish();
+    const auto recording = Finish(2 * kSecondNs);
+    EXPECT_EQ(recorder_->counts().lost, 6u);
+    EXPECT_EQ(recording->lost(), 6u);
+    EXPECT_EQ(Times(*recording).size(), 0u);
+    EXPECT_EQ(recording->lost(), 6u) << "told with the events as well";
+}
+
 TEST_F(RecorderTest, StatesAreWrittenOnlyWhenSomethingChanged) {
     ASSERT_EQ(recorder_->Start(0), "");
     EXPECT_EQ(recorder_->counts().states, 1u);
     for (uint64_t now = 0; now < 60 * kSecondNs; now += kSecondNs) {
         builder_.header.clock.ns1 += 1000;  // calibrated anew: nothing happened
+        builder_.header.sequence += 2;
         Publish();
         ASSERT_EQ(recorder_->Poll(now), "");
     }
@@ -258,6 +297,7 @@ TEST_F(SourceTest, ARecordingShowsWhatItsSegmentDid) {
     EXPECT_TRUE(a->samples().empty());
     EXPECT_FALSE(b->samples().empty());
     EXPECT_EQ(b->process().state, reader::ProcessState::kEnded);
+    EXPECT_EQ(b->process().copied_ns, 2 * kSecondNs) << "when it ended";
 }
 
 TEST_F(SourceTest, SaysWhatIsWrongWithWhatItWasGiven) {
@@ -273,6 +313,17 @@ TEST_F(SourceTest, SaysWhatIsWrongWithWhatItWasGiven) {
     EXPECT_NE(ErrorOf(text).find("not a statistics segment"), std::string::npos) << ErrorOf(text);
     test::WriteFile(text, "TSSAREC1");
     EXPECT_NE(ErrorOf(text).find("cut short"), std::string::npos) << ErrorOf(text);
+}
+
+TEST_F(SourceTest, OfAProcessFollowsNoLinkAndOfAPathDoes) {
+    const std::string segment = Write("made.channel", test::SampleSegment().Build());
+    setenv("XDG_RUNTIME_DIR", folder_.path().c_str(), 1);
+    std::filesystem::create_directory(folder_ / "tessera");
+    const std::string link = folder_ / "tessera/4194305-5.channel";
+    std::filesystem::create_symlink(Record(segment), link);
+    EXPECT_NE(ErrorOf("4194305").find("it is a symbolic link"), std::string::npos);
+    EXPECT_TRUE(Open(link)->IsRecording());
+    unsetenv("XDG_RUNTIME_DIR");
 }
 
 TEST_F(SourceTest, ARecordingThatWasCutIsReadAndSaysSo) {

@@ -75,7 +75,8 @@ enum class EndReason : uint32_t {
 // Payload of a kEnd chunk. It may grow at its end.
 struct EndRecord {
     uint64_t events = 0;        // in the recording
-    uint64_t lost = 0;          // events that were overwritten before they could be read
+    uint64_t lost = 0;          // events that were overwritten before they could be read, or that
+                                // the segment had no ring for
     uint64_t late = 0;          // events that came too late for their place: their time was raised
     uint64_t samples = 0;       // in the recording
     uint64_t states = 0;        // in the recording, the last one included

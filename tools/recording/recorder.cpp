@@ -17,18 +17,36 @@ namespace {
 // More are written before their time: memory is bounded, whatever a segment says about times.
 constexpr size_t kMostPending = 32 * kMaxEvents;
 
+// No event is of later than now, or than a moment later: it was stored after the caller looked at
+// the clock. A process's own clock says so after the machine slept, until it is calibrated again,
+// or for ever if somebody made it: all that follows would have to be of later still.
+constexpr uint64_t kMostAheadNs = 1'000 * kMillisecondNs;
+
 uint64_t RealTime() {
     timespec now = {};
     clock_gettime(CLOCK_REALTIME, &now);
     return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-// Of all that is in a copy but the clock, which is calibrated anew without anything happening.
+// Of all that is in a copy but the clock, which is calibrated anew without anything happening, and
+// the header's sequence, which moves with it.
 uint64_t HashOf(std::span<const std::byte> copy) {
-    constexpr size_t kClock = offsetof(tessera_channel_header, clock);
-    constexpr size_t kAfter = kClock + sizeof(tessera_clock);
-    if (copy.size() < kAfter) return XXH64(copy.data(), copy.size(), 0);
-    return XXH64(copy.data() + kAfter, copy.size() - kAfter, XXH64(copy.data(), kClock, 0));
+    tessera_channel_header header;
+    if (copy.size() < sizeof(header)) return XXH64(copy.data(), copy.size(), 0);
+    std::memcpy(&header, copy.data(), sizeof(header));
+    header.clock = {};
+    header.sequence = 0;
+    return XXH64(copy.data() + sizeof(header), copy.size() - sizeof(header),
+                 XXH64(&header, sizeof(header), 0));
+}
+
+// Events that were never stored, since the segment had no room for a ring. Devices that lose their
+// record leave their number in the sum.
+uint64_t UnstoredEvents(const reader::Process& process) {
+    uint64_t events = 0;
+    for (const reader::Device& device : process.devices)
+        events += device.detail.unrecorded[TESSERA_KIND_RING];
+    return events;
 }
 
 }  // namespace
@@ -71,6 +89,7 @@ std::string Recorder::Start(uint64_t now_ns) {
     reader::Result<reader::Process> result = reader::ReadSegmentFd(segment_, path_);
     if (!result.ok()) return result.error;
     process_ = std::move(result.value);
+    unstored_ = UnstoredEvents(process_);
     FileHeader header;
     header.pid = process_.pid;
     header.start_time = process_.start_time;
@@ -84,7 +103,7 @@ std::string Recorder::Start(uint64_t now_ns) {
 }
 
 std::string Recorder::Poll(uint64_t now_ns) {
-    ReadEvents();
+    ReadEvents(now_ns);
     if (now_ns >= next_sample_ns_) {
         next_sample_ns_ = now_ns + kSampleEveryNs;
         TakeSamples(now_ns);
@@ -105,7 +124,7 @@ std::string Recorder::Poll(uint64_t now_ns) {
 
 std::string Recorder::End(uint64_t now_ns, EndReason reason, const command::ExitInfo& exit) {
     // Before the state: what it has is then never older than the events.
-    ReadEvents();
+    ReadEvents(now_ns);
     TakeSamples(now_ns);
     std::string error = WriteEvents(~uint64_t{0});
     if (error.empty()) error = WriteSamples();
@@ -126,7 +145,7 @@ std::string Recorder::End(uint64_t now_ns, EndReason reason, const command::Exit
     return writer_->Write(ChunkKind::kEnd, std::as_bytes(std::span(&end, 1)));
 }
 
-void Recorder::ReadEvents() {
+void Recorder::ReadEvents(uint64_t now_ns) {
     reader::Result<reader::EventBatch> batch = events_reader_.Read();
     busy_ = false;
     if (!batch.ok()) {
@@ -141,6 +160,7 @@ void Recorder::ReadEvents() {
     busy_ = !events.empty();
     // What is older than what was written already cannot go where it belongs.
     for (reader::Event& event : events) {
+        event.time_ns = std::min(event.time_ns, now_ns + kMostAheadNs);
         if (event.time_ns >= written_up_to_ns_) continue;
         event.time_ns = written_up_to_ns_;
         ++counts_.late;
@@ -148,6 +168,14 @@ void Recorder::ReadEvents() {
     const auto middle = static_cast<ptrdiff_t>(pending_.size());
     pending_.insert(pending_.end(), events.begin(), events.end());
     std::ranges::inplace_merge(pending_, pending_.begin() + middle, {}, &reader::Event::time_ns);
+}
+
+void Recorder::CountUnstored() {
+    const uint64_t unstored = UnstoredEvents(process_);
+    if (unstored <= unstored_) return;
+    const uint64_t more = unstored - std::exchange(unstored_, unstored);
+    pending_lost_ += more;
+    counts_.lost += more;
 }
 
 std::string Recorder::WriteEvents(uint64_t up_to_ns) {
@@ -177,6 +205,7 @@ void Recorder::TakeSamples(uint64_t now_ns) {
         return;
     }
     process_ = std::move(result.value);
+    CountUnstored();
     for (const reader::Device& device : process_.devices) {
         if (device.state == TESSERA_DEVICE_RETIRED) continue;
         bool& was_destroyed = destroyed_[device.id];

@@ -71,7 +71,8 @@ class Recorder {
  private:
     static constexpr uint64_t kMostFailures = 100;
 
-    void ReadEvents();
+    void ReadEvents(uint64_t now_ns);
+    void CountUnstored();
     std::string WriteEvents(uint64_t up_to_ns);
     void TakeSamples(uint64_t now_ns);
     std::string WriteSamples();
@@ -89,6 +90,7 @@ class Recorder {
 
     std::vector<reader::Event> pending_;  // in order of time
     uint64_t pending_lost_ = 0;
+    uint64_t unstored_ = 0;          // events, so far, for which the process had no ring
     uint64_t written_up_to_ns_ = 0;  // no event before this can be written any more
     std::vector<command::Sample> samples_;
     std::map<uint64_t, bool> destroyed_;  // devices whose last sample was taken
