@@ -219,4 +219,13 @@ void NoteBind(Device& device, VkDeviceMemory memory, uint64_t offset) noexcept {
     recorder.Note(TESSERA_EVENT_bind, HandleValue(memory), offset, subject.type);
 }
 
+void NoteFailure(Device& device, tessera_call call, VkDeviceMemory memory,
+                 VkResult result) noexcept {
+    channel::Recorder& recorder = device.slots.recorder();
+    if (!recorder.records_events() || !device.InOwnProcess()) return;
+    recorder.Note(TESSERA_EVENT_failure, HandleValue(memory),
+                  static_cast<uint64_t>(static_cast<int64_t>(result)),
+                  SubjectOf(device, memory).type, static_cast<uint16_t>(call));
+}
+
 }  // namespace tessera

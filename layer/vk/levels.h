@@ -47,6 +47,11 @@ void NoteMap(Device& device, VkDeviceMemory memory, uint64_t size_bytes) noexcep
 void NoteUnmap(Device& device, VkDeviceMemory memory) noexcept;
 void NoteBind(Device& device, VkDeviceMemory memory, uint64_t offset) noexcept;
 
+// A call that binds or maps memory failed for the application. Threads: any, in any process; costs
+// a load unless events are recorded.
+void NoteFailure(Device& device, tessera_call call, VkDeviceMemory memory,
+                 VkResult result) noexcept;
+
 }  // namespace tessera
 
 #endif  // TESSERA_LAYER_VK_LEVELS_H_

@@ -273,6 +273,33 @@ TEST(Recorded, OnlyWhatLivesCountsAsUnrecordedWhenALevelBegins) {
         session.Free(memories[static_cast<size_t>(i)]);
 }
 
+TEST(Recorded, WhatFailsIsTold) {
+    Session session(At("events"));
+    const VkBuffer buffer = session.MakeBuffer(1000);
+    const VkDeviceMemory memory = session.Allocate(4096, kType);
+    const VkDeviceMemory passed = session.Allocate(80u << 20, session.TypeWith(kVisible));
+    Events events;
+    session.mock->fail_call("vkBindBufferMemory", 1, VK_ERROR_OUT_OF_DEVICE_MEMORY, 0);
+    EXPECT_EQ(vkBindBufferMemory(session.device, buffer, memory, 0), VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    session.mock->fail_call("vkMapMemory", 1, VK_ERROR_MEMORY_MAP_FAILED, 0);
+    void* data = nullptr;
+    EXPECT_EQ(vkMapMemory(session.device, passed, 0, VK_WHOLE_SIZE, 0, &data),
+              VK_ERROR_MEMORY_MAP_FAILED);
+    std::vector<reader::Event> failures = events.Take();
+    std::erase_if(failures,
+                  [](const reader::Event& event) { return event.kind != TESSERA_EVENT_failure; });
+    ASSERT_EQ(failures.size(), 2u);
+    EXPECT_EQ(failures[0].detail, TESSERA_CALL_vkBindBufferMemory);
+    EXPECT_EQ(failures[0].object, (uint64_t)memory);
+    EXPECT_EQ(static_cast<int64_t>(failures[0].value), VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    EXPECT_EQ(failures[1].detail, TESSERA_CALL_vkMapMemory);
+    EXPECT_EQ(failures[1].object, (uint64_t)passed);
+    EXPECT_EQ(static_cast<int64_t>(failures[1].value), VK_ERROR_MEMORY_MAP_FAILED);
+    vkDestroyBuffer(session.device, buffer, nullptr);
+    session.Free(memory);
+    session.Free(passed);
+}
+
 // It is told before the driver is asked: how long that takes nobody knows.
 TEST(Recorded, TheEndOfABlockTellsNoTime) {
     SessionOptions options = At("events");

@@ -50,13 +50,15 @@ VkResult BindOne(Device& device, tessera_call call, VkObjectType type, Handle ob
                  VkDeviceMemory memory, VkDeviceSize offset, ResourceNeed& need) noexcept {
     BindTarget target;
     VkResult result = TranslateBind(device, memory, offset, need, &target);
-    if (result != VK_SUCCESS) return result;
-    {
+    if (result == VK_SUCCESS) {
         QuickDriverCall timer(device, call);
         result = down(device.handle, object, target.memory, target.offset);
     }
-    if (result == VK_SUCCESS)
+    if (result == VK_SUCCESS) {
         NoteBound(device, {type, ObjectValue(object)}, memory, offset, need.KnownBytes());
+    } else if (result < 0) {
+        NoteFailure(device, call, memory, result);
+    }
     return result;
 }
 
@@ -123,6 +125,7 @@ VkResult BindElements(Device& device, tessera_call call, uint32_t count, const I
         if (result != VK_SUCCESS) {
             refused = result;
             TellElement(infos[i].pNext, result);
+            NoteFailure(device, call, infos[i].memory, result);
             continue;
         }
         translated[used] = infos[i];
@@ -140,6 +143,8 @@ VkResult BindElements(Device& device, tessera_call call, uint32_t count, const I
         const Info& info = infos[sent[i].index];
         if (result == VK_SUCCESS || WasBound(info.pNext))
             NoteBound(device, part_of(info), info.memory, info.memoryOffset, sent[i].bytes);
+        else if (result < 0)
+            NoteFailure(device, call, info.memory, result);
     }
     return result == VK_SUCCESS ? refused : result;
 }

@@ -87,8 +87,10 @@ void UnmapSlot(Device& device, const char* command, VkDeviceMemory memory, Slot&
 }
 
 // What a map returned, once whoever records has heard of it. `slot`: null for foreign memory.
-VkResult Mapped(Device& device, VkDeviceMemory memory, const Slot* slot, VkDeviceSize offset,
-                VkDeviceSize size, VkResult result) noexcept {
+VkResult Mapped(Device& device, tessera_call call, VkDeviceMemory memory, const Slot* slot,
+                VkDeviceSize offset, VkDeviceSize size, VkResult result) noexcept {
+    if (result < 0) [[unlikely]]
+        NoteFailure(device, call, memory, result);
     if (result == VK_SUCCESS && device.slots.recorder().on() && device.InOwnProcess())
         [[unlikely]] {
         // How far a map of foreign memory reaches is the driver's to know.
@@ -118,10 +120,10 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory memory,
                 QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory);
                 result = d.dt.MapMemory(device, memory, offset, size, flags, ppData);
             }
-            return Mapped(d, memory, nullptr, offset, size, result);
+            return Mapped(d, TESSERA_CALL_vkMapMemory, memory, nullptr, offset, size, result);
         }
         case SlotTable::Kind::kLive:
-            return Mapped(d, memory, found.slot, offset, size,
+            return Mapped(d, TESSERA_CALL_vkMapMemory, memory, found.slot, offset, size,
                           MapSlot(d, "vkMapMemory", memory, *found.slot, offset, size, ppData));
         case SlotTable::Kind::kStale:
             break;
@@ -159,10 +161,12 @@ VKAPI_ATTR VkResult VKAPI_CALL MapMemory2(VkDevice device,
                 QuickDriverCall driver_timer(d, TESSERA_CALL_vkMapMemory2);
                 result = (d.dt.*kDown)(device, pMemoryMapInfo, ppData);
             }
-            return Mapped(d, memory, nullptr, pMemoryMapInfo->offset, pMemoryMapInfo->size, result);
+            return Mapped(d, TESSERA_CALL_vkMapMemory2, memory, nullptr, pMemoryMapInfo->offset,
+                          pMemoryMapInfo->size, result);
         }
         case SlotTable::Kind::kLive:
-            return Mapped(d, memory, found.slot, pMemoryMapInfo->offset, pMemoryMapInfo->size,
+            return Mapped(d, TESSERA_CALL_vkMapMemory2, memory, found.slot, pMemoryMapInfo->offset,
+                          pMemoryMapInfo->size,
                           MapSlot(d, "vkMapMemory2", memory, *found.slot, pMemoryMapInfo->offset,
                                   pMemoryMapInfo->size, ppData));
         case SlotTable::Kind::kStale:
