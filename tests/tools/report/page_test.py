@@ -88,6 +88,10 @@ class PageTest(unittest.TestCase):
         page.seconds = page.open(self.page_file(scene))
         return page
 
+    def wait_for_frames(self, page):
+        # The browser places what the mouse does by the last picture: by where things stood before.
+        page.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def assert_healthy(self, page):
         self.assertEqual(page.problems(), [])
         self.assertEqual([url for url in page.requests() if not url.startswith("file://" + self.arguments.out_path)], [])
@@ -154,8 +158,9 @@ class PageTest(unittest.TestCase):
         self.assertIn("application", page.run("document.querySelector('#timeline .readout').textContent"))
         page.key("Home")
         self.assertEqual(self.timeline_view(page), everything)
-        box = page.run("(b => [b.x, b.y, b.width, b.height])(document.querySelector('#timeline canvas').getBoundingClientRect())")
-        page.run(f"window.scrollTo({{ top: {box[1] - 100}, behavior: 'instant' }})")
+        # The focus has scrolled the page, or still does.
+        page.run("document.querySelector('#timeline').scrollIntoView({ behavior: 'instant' })")
+        self.wait_for_frames(page)
         box = page.run("(b => [b.x, b.y, b.width, b.height])(document.querySelector('#timeline canvas').getBoundingClientRect())")
         middle = box[1] + box[3] / 2
         page.mouse("mousePressed", box[0] + box[2] * 0.4, middle)
@@ -180,6 +185,7 @@ class PageTest(unittest.TestCase):
         page = self.show()
         before = page.run("document.querySelector('#blocks-detail').textContent")
         page.run("document.querySelector('#blocks').scrollIntoView({ behavior: 'instant' })")
+        self.wait_for_frames(page)
         box = page.run("(b => [b.x, b.y, b.width, b.height])(document.querySelector('#blocks-map').getBoundingClientRect())")
         page.mouse("mouseMoved", box[0] + 168 + (box[2] - 180) * 0.3, box[1] + 24 + 13)
         hovered = page.run("document.querySelector('#blocks-detail').textContent")
