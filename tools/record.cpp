@@ -223,11 +223,12 @@ class BorrowedLevel {
 int RecordSegment(const RecordOptions& options, uint64_t stacks, int segment,
                   const reader::Process& process) {
     Session session(options.out);
-    if (const std::string error = session.Prepare(); !error.empty()) {
+    const int signals = BlockedSignals();
+    if (const std::string error = session.Prepare(signals); !error.empty()) {
         Complain(error);
+        close(signals);
         return kFailure;
     }
-    const int signals = BlockedSignals();
     {
         const BorrowedLevel borrowed(process, LevelOf(options.level), stacks);
         if (!borrowed.error().empty())

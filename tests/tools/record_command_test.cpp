@@ -2,8 +2,11 @@
 //
 // `tessera record` as its users meet it: exit codes, ends of every kind, and that what it leaves
 // can be read. The processes are publishers (publisher.cpp), which publish made-up statistics.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -182,6 +185,25 @@ TEST_F(RecordTest, AClosedPipeIsSaidAndIsAFailure) {
     EXPECT_EQ(outcome.code, 1);
     EXPECT_NE(outcome.err.find("recording '/dev/stdout' cannot be written"), std::string::npos)
         << outcome.err;
+    std::filesystem::remove(wait_file());
+    EXPECT_EQ(publisher.Wait().code, 0);
+}
+
+TEST_F(RecordTest, APipeThatNobodyReadsIsWaitedForUntilItIsAskedToEnd) {
+    test::Program publisher = StartPublisher();
+    ASSERT_TRUE(test::WaitForFile(wait_file()));
+    // Full, and held open.
+    ASSERT_EQ(mkfifo(recording().c_str(), 0600), 0);
+    const int pipe = open(recording().c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    while (write(pipe, "full", 4) > 0) {
+    }
+    test::Program record = StartRecord({"-o", recording(), std::to_string(publisher.pid())});
+    ASSERT_TRUE(test::WaitUntilOpen(record.pid(), "[signalfd]"));
+    record.Signal(SIGINT);
+    const test::Outcome outcome = record.Wait();
+    EXPECT_EQ(outcome.code, 1) << outcome.signal;
+    EXPECT_NE(outcome.err.find("nobody reads it"), std::string::npos) << outcome.err;
+    close(pipe);
     std::filesystem::remove(wait_file());
     EXPECT_EQ(publisher.Wait().code, 0);
 }

@@ -23,9 +23,10 @@ namespace {
 // The fastest of zstd's levels that still finds repetitions well: a recorder must keep up.
 constexpr int kCompressionLevel = 3;
 
-// Returns: 0, or the errno of what went wrong. `done` is how much was written.
-int WriteBoth(int file, std::span<const std::byte> head, std::span<const std::byte> payload,
-              uint64_t& done) {
+// Returns: 0, or the errno of what went wrong; ECANCELED if nobody read what was written before,
+// and `interrupt` became readable. `done` is how much was written.
+int WriteBoth(int file, int interrupt, std::span<const std::byte> head,
+              std::span<const std::byte> payload, uint64_t& done) {
     while (!head.empty() || !payload.empty()) {
         const std::array<iovec, 2> parts = {
             iovec{const_cast<std::byte*>(head.data()), head.size()},
@@ -33,8 +34,10 @@ int WriteBoth(int file, std::span<const std::byte> head, std::span<const std::by
         const ssize_t count = writev(file, parts.data(), parts.size());
         if (count < 0 && errno == EINTR) continue;
         if (count < 0 && errno == EAGAIN) {
-            pollfd ready = {.fd = file, .events = POLLOUT, .revents = 0};
-            poll(&ready, 1, -1);
+            std::array<pollfd, 2> ready = {pollfd{.fd = file, .events = POLLOUT, .revents = 0},
+                                           pollfd{.fd = interrupt, .events = POLLIN, .revents = 0}};
+            poll(ready.data(), ready.size(), -1);
+            if (ready[0].revents == 0 && ready[1].revents != 0) return ECANCELED;
             continue;
         }
         if (count < 0) return errno;
@@ -73,7 +76,6 @@ std::string ChunkWriter::Open(const std::string& path) {
     struct stat status = {};
     if (file_ < 0 || fstat(file_, &status) != 0) return cannot + strerror(errno) + ".";
     if (isatty(file_) != 0) return cannot + "it is a terminal.";
-    fcntl(file_, F_SETFL, 0);
     can_be_cut_ = S_ISREG(status.st_mode);
     if (can_be_cut_ && ftruncate(file_, 0) != 0) return cannot + strerror(errno) + ".";
     return {};
@@ -115,13 +117,15 @@ std::string ChunkWriter::Append(std::span<const std::byte> head,
                                 std::span<const std::byte> payload) {
     if (!failure_.empty()) return failure_;
     uint64_t done = 0;
-    const int error = WriteBoth(file_, head, payload, done);
+    const int error = WriteBoth(file_, interrupt_, head, payload, done);
     if (error == 0) {
         bytes_ += done;
         return {};
     }
-    failure_ = "the recording '" + command::Printable(path_) +
-               "' cannot be written any further: " + strerror(error) + ".";
+    failure_ = "the recording '" + command::Printable(path_) + "' cannot be written any further: " +
+               (error == ECANCELED ? "nobody reads it, and the recording was asked to end"
+                                   : strerror(error)) +
+               ".";
     if (can_be_cut_ && ftruncate(file_, static_cast<off_t>(bytes_)) == 0)
         failure_ += " What was written until then can be read.";
     return failure_;

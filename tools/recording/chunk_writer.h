@@ -35,6 +35,9 @@ class ChunkWriter {
     // Returns: an empty text, or a sentence, as of all functions here that return a text.
     std::string Open(const std::string& path);
 
+    // A pipe whose reader does not read is waited for until this descriptor becomes readable.
+    void SetInterrupt(int file) { interrupt_ = file; }
+
     std::string WriteHeader(FileHeader header);  // `check` is filled in
     // Requires: `raw` is within the limit of its kind.
     std::string Write(ChunkKind kind, std::span<const std::byte> raw);
@@ -49,6 +52,7 @@ class ChunkWriter {
     };
     std::string path_;
     int file_ = -1;
+    int interrupt_ = -1;
     bool can_be_cut_ = false;
     uint64_t bytes_ = 0;
     std::string failure_;  // once set, nothing is written any more

@@ -50,8 +50,9 @@ Session::~Session() {
         unlink(out_.c_str());
 }
 
-std::string Session::Prepare() {
+std::string Session::Prepare(int interrupt) {
     auto writer = std::make_unique<ChunkWriter>();
+    writer->SetInterrupt(interrupt);
     std::string error = writer->Open(out_);
     if (error.empty()) prepared_ = std::move(writer);
     return error;

@@ -36,7 +36,9 @@ class Session {
     Session& operator=(const Session&) = delete;
 
     // Whether `out` can be written is found out here. Returns: empty, or a sentence.
-    std::string Prepare();
+    // `interrupt`: who waits for a pipe's reader stops when this descriptor becomes readable; or
+    // -1.
+    std::string Prepare(int interrupt = -1);
 
     // Offers the segment behind `file`, which is duplicated. `is_child`: it is recorded once it has
     // a device, and its end is waited for in `reaped`; else it is recorded at once.
