@@ -79,13 +79,26 @@ class Stopped:
         os.kill(self.pid, signal.SIGCONT)
 
 
+def descends(pid, ancestor):
+    """Whether a process was started by another, which still runs, or by one that this one started."""
+    while pid > 1 and pid != ancestor:
+        try:
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return False
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return pid == ancestor
+
+
 def publisher(tool, starter):
-    """The pid of the process that allocates, once there is one."""
+    """The pid of the process that allocates, once there is one. Others on this machine, which are
+    nobody's business here, are listed as well."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and starter.poll() is None:
         for process in tool.json("ps", "--json")["processes"]:
             totals = views.device_tallies(process["devices"])
-            if process["state"] == "live" and totals["live"].numbers[(None, None, "app.live")]:
+            if (process["state"] == "live" and descends(process["pid"], starter.pid) and
+                    totals["live"].numbers[(None, None, "app.live")]):
                 return str(process["pid"])
         time.sleep(0.1)
     raise AssertionError("it never allocated")
