@@ -93,11 +93,11 @@ AppFile InspectApp(const std::string& name, const Environment& environment) {
     return app;
 }
 
-std::string LikelyReason(const AppFile& app, const Layer& layer, const Environment& environment) {
+namespace {
+
+// What keeps the layer out of the application for certain, in sentences; empty if nothing is known.
+std::string Obstacle(const AppFile& app, const Layer& layer, const Environment& environment) {
     const std::string name = "'" + Printable(app.path) + "'";
-    if (ChannelIsOff(environment)) {
-        return "TESSERA_CHANNEL switches the statistics off; remove it to see them.";
-    }
     if (LoaderFilterHidesLayer(environment)) {
         return "VK_LOADER_LAYERS_DISABLE keeps the Vulkan loader from using the layer; change it, "
                "or add " +
@@ -121,8 +121,24 @@ std::string LikelyReason(const AppFile& app, const Layer& layer, const Environme
     if (const std::string problem = LibraryProblem(layer); !problem.empty()) {
         return "The layer's library cannot be loaded: " + Printable(problem) + ".";
     }
-    return "Most likely it did not create a Vulkan instance. If it did, `tessera doctor` tells "
-           "whether the layer works here, and VK_LOADER_DEBUG=layer what the loader did.";
+    return {};
+}
+
+}  // namespace
+
+std::string WhyNothingWasPublished(const AppFile& app, const Layer& layer,
+                                   const Environment& environment) {
+    const std::string obstacle = Obstacle(app, layer, environment);
+    if (!obstacle.empty())
+        return "no process loaded the layer, so nothing was pooled or counted. " + obstacle;
+    if (ChannelIsOff(environment)) {
+        return "no process published what the layer did, since TESSERA_CHANNEL switches that off; "
+               "remove it to see whether the layer was loaded and what it did.";
+    }
+    return "no process loaded the layer, or none could publish what it did. Most likely no Vulkan "
+           "instance was created. If one was, a warning of the layer or `channel` in a settings "
+           "file may explain it, `tessera doctor` tells whether the layer works here, and "
+           "VK_LOADER_DEBUG=layer what the loader did.";
 }
 
 }  // namespace tessera::command

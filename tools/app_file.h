@@ -27,8 +27,9 @@ std::string FindProgram(const std::string& name, const Environment& environment,
 // Looks at the file that a shell would start for `name` with the PATH of `environment`.
 AppFile InspectApp(const std::string& name, const Environment& environment);
 
-// The likely reason why no process of the application loaded the layer: one or more sentences, the
-// surest first.
-std::string LikelyReason(const AppFile& app, const Layer& layer, const Environment& environment);
+// What there is to say when no process of the application published anything: whether the layer was
+// there, as far as that can be known, and the likely reason; in sentences, without a capital at the
+// beginning.
+std::string WhyNothingWasPublished(const AppFile& app, const Layer& layer, const Environment& environment);
 
 }  // namespace tessera::command

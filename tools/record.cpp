@@ -384,8 +384,8 @@ int RecordApp(const RecordOptions& options, uint64_t stacks,
     if (is_well) {
         is_well = Tell(session, options, others);
     } else if (others.empty()) {
-        Complain("nothing was recorded: no process loaded the layer. " +
-                 LikelyReason(app, *search.layer, environment));
+        Complain("nothing was recorded: " +
+                 WhyNothingWasPublished(app, *search.layer, environment));
     } else {
         Complain("nothing was recorded: no process created a device.");
     }

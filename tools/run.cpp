@@ -45,7 +45,7 @@ command stand before the application; what follows belongs to the application.
 Exit code: the application's; 128 + N if signal N ended it; 127 if there is no such application, 126
 if it cannot be executed, 125 if the command failed before it was started, 2 for a wrong option. With
 --leaks also 123: the application ended with 0, and memory was never freed, or that is not known of
-every device and process.)";
+every device and process, or no process published anything.)";
 
 constexpr size_t kDefaultLeaks = 20;
 
@@ -153,8 +153,12 @@ bool Leaked(std::vector<Followed>& processes, const RunOptions& options) {
     bool any = false;
     for (Followed& followed : processes)
         any = Leaked(followed, options) || any;
-    if (!any && !options.quiet && !processes.empty()) Complain("nothing leaked.");
-    return any;
+    const bool is_known = !processes.empty();
+    if (!any && !options.quiet) {
+        Complain(is_known ? "nothing leaked."
+                          : "what leaked is not known, since no process published it.");
+    }
+    return any || !is_known;
 }
 
 void Tell(const std::vector<Followed>& processes, const AppFile& app, const Layer& layer,
@@ -163,8 +167,7 @@ void Tell(const std::vector<Followed>& processes, const AppFile& app, const Laye
         PrintAside(Summary(processes));
         return;
     }
-    Complain("no process loaded the layer, so nothing was pooled or counted. " +
-             LikelyReason(app, layer, environment));
+    Complain(WhyNothingWasPublished(app, layer, environment));
 }
 
 int Run(const RunOptions& options, const std::vector<std::string>& command) {

@@ -143,29 +143,37 @@ TEST(InspectApp, BelievesNoDamagedProgram) {
     EXPECT_FALSE(InspectApp(folder / "far", {}).static_elf);
 }
 
-TEST(LikelyReason, NamesTheSurestOne) {
+TEST(WhyNothingWasPublished, NamesTheSurestReason) {
     Layer layer;
     layer.library = "libc.so.6";
     const AppFile ordinary = {.path = "/bin/app", .elf = true};
-    EXPECT_NE(LikelyReason(ordinary, layer, {}).find("Vulkan instance"), std::string::npos);
+    EXPECT_NE(WhyNothingWasPublished(ordinary, layer, {}).find("Vulkan instance"),
+              std::string::npos);
 
     AppFile app = ordinary;
     app.static_elf = true;
-    EXPECT_NE(LikelyReason(app, layer, {}).find("statically linked"), std::string::npos);
+    EXPECT_NE(WhyNothingWasPublished(app, layer, {}).find("statically linked"), std::string::npos);
     app = ordinary;
     app.elevated = true;
-    EXPECT_NE(LikelyReason(app, layer, {}).find("more rights"), std::string::npos);
+    EXPECT_NE(WhyNothingWasPublished(app, layer, {}).find("more rights"), std::string::npos);
     app = ordinary;
     app.elf32 = true;
-    EXPECT_NE(LikelyReason(app, layer, {}).find("32-bit"), std::string::npos);
+    EXPECT_NE(WhyNothingWasPublished(app, layer, {}).find("32-bit"), std::string::npos);
 
-    EXPECT_NE(LikelyReason(ordinary, layer, {"VK_LOADER_LAYERS_DISABLE=~all~"})
+    EXPECT_NE(WhyNothingWasPublished(ordinary, layer, {"VK_LOADER_LAYERS_DISABLE=~all~"})
                   .find("VK_LOADER_LAYERS_DISABLE"),
               std::string::npos);
-    EXPECT_NE(LikelyReason(ordinary, layer, {"TESSERA_CHANNEL=off"}).find("TESSERA_CHANNEL"),
+    EXPECT_NE(
+        WhyNothingWasPublished(ordinary, layer, {"TESSERA_CHANNEL=off"}).find("TESSERA_CHANNEL"),
+        std::string::npos);
+    // Whether the layer was there is not claimed where nobody can know.
+    EXPECT_EQ(WhyNothingWasPublished(ordinary, layer, {"TESSERA_CHANNEL=off"}).find("so nothing"),
+              std::string::npos);
+    EXPECT_EQ(WhyNothingWasPublished(ordinary, layer, {}).find("so nothing"), std::string::npos);
+    EXPECT_NE(WhyNothingWasPublished(app, layer, {"TESSERA_CHANNEL=off"}).find("so nothing"),
               std::string::npos);
     layer.library = "libthere-is-no-such-library.so";
-    EXPECT_NE(LikelyReason(ordinary, layer, {}).find("libthere-is-no-such-library"),
+    EXPECT_NE(WhyNothingWasPublished(ordinary, layer, {}).find("libthere-is-no-such-library"),
               std::string::npos);
 }
 

@@ -117,6 +117,20 @@ TEST_F(RunTest, SaysThatNoProcessLoadedTheLayerAndWhy) {
     EXPECT_NE(Run({TESSERA_STATIC_PROGRAM}).err.find("statically linked"), std::string::npos);
 }
 
+TEST_F(RunTest, WhereNothingIsPublishedLeaksAreNotKnown) {
+    ProgramOptions off;
+    off.environment["TESSERA_CHANNEL"] = "off";
+    const Outcome outcome = Run({"--leaks", "true"}, off);
+    EXPECT_EQ(outcome.code, 123);
+    EXPECT_EQ(outcome.err.find("no process loaded"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find("TESSERA_CHANNEL"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find("what leaked is not known"), std::string::npos) << outcome.err;
+    const Outcome quiet = Run({"--quiet", "--leaks", "true"});
+    EXPECT_EQ(quiet.code, 123);
+    EXPECT_EQ(quiet.err, "");
+    EXPECT_EQ(Run({"--leaks", "sh", "-c", "exit 4"}).code, 4);
+}
+
 TEST_F(RunTest, TheApplicationFindsTheLayerThroughItsEnvironment) {
     const std::string print = "echo $VK_INSTANCE_LAYERS,$VK_LAYER_PATH,$VK_ADD_LAYER_PATH";
     ProgramOptions options;
