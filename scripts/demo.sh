@@ -4,8 +4,9 @@
 # Shows what Tessera does. Two unmodified Vulkan applications run alone and then through
 # `tessera run`: one that allocates memory for each of 5,000 resources, as tutorials teach it, and
 # vkcube, in a window on a virtual screen. The script compares what they drew and fails if anything
-# differs. It sets up and builds what it needs, and needs neither a GPU nor a screen: unless
-# VK_ICD_FILENAMES or VK_DRIVER_FILES names a driver, it uses Mesa's software driver, lavapipe.
+# differs. It sets up what it needs, builds that and all that `cmake --install` installs, and needs
+# neither a GPU nor a screen: unless VK_ICD_FILENAMES or VK_DRIVER_FILES names a driver, it uses
+# Mesa's software driver, lavapipe.
 #
 # usage: scripts/demo.sh [RESOURCES]      RESOURCES: how many instead of 5,000
 # What it writes stays in build/demo.
@@ -45,8 +46,7 @@ build() {
     fi
     cmake --preset release "${launcher[@]}" >"$out/configure.log" ||
         fail "the project does not configure; see $out/configure.log"
-    cmake --build --preset release --target VkLayer_tessera_suballocator tessera naive_scene \
-        VkLayer_tessera_test_present_judge
+    cmake --build --preset release --target installed naive_scene VkLayer_tessera_test_present_judge
 }
 
 # run_scene NAME COMMAND...: the naive application through COMMAND (nothing to run it alone).
