@@ -163,6 +163,47 @@ TEST_F(RecorderTest, WhatTheSegmentHadNoRingForIsLostAsWell) {
     EXPECT_EQ(recording->lost(), 6u) << "told with the events as well";
 }
 
+// The rings of a process that runs already hold what is long ago.
+TEST_F(RecorderTest, WhatHappenedBeforeItIsAskedForIsLeftOut) {
+    AddEvent(0, kSecondNs - 300);
+    AddEvent(1, kSecondNs + 100);
+    Publish();
+    ASSERT_EQ(recorder_->Start(kSecondNs, kSecondNs), "");
+    AddEvent(0, kSecondNs + 200);
+    Publish();
+    ASSERT_EQ(recorder_->Poll(kSecondNs + 300), "");
+    const auto recording = Finish(2 * kSecondNs);
+    EXPECT_EQ(Times(*recording), (std::vector<uint64_t>{kSecondNs + 100, kSecondNs + 200}));
+    EXPECT_EQ(recording->lost(), 0u);
+}
+
+TEST_F(RecorderTest, TheFirstStatesComeSoonAndLaterOnesEveryTenSeconds) {
+    ASSERT_EQ(recorder_->Start(0), "");
+    std::vector<uint64_t> seconds;
+    for (uint64_t second = 1; second <= 45; ++second) {
+        device_->record.frames = second;
+        Publish();
+        const uint64_t before = recorder_->counts().states;
+        ASSERT_EQ(recorder_->Poll(second * kSecondNs), "");
+        if (recorder_->counts().states != before) seconds.push_back(second);
+    }
+    EXPECT_EQ(seconds, (std::vector<uint64_t>{1, 3, 7, 15, 25, 35, 45}));
+}
+
+TEST_F(RecorderTest, ACutRecordingTellsOfWhenItsStateIs) {
+    ASSERT_EQ(recorder_->Start(kSecondNs), "");
+    for (uint64_t second = 2; second <= 6; ++second) {
+        device_->record.frames = second;
+        Publish();
+        ASSERT_EQ(recorder_->Poll(second * kSecondNs), "");
+    }
+    recorder_.reset();  // as if it had been killed
+    EXPECT_NE(Open()->remark().find("Its last state is of 3.0 s after its beginning; samples and "
+                                    "events go on to 5.0 s."),
+              std::string::npos)
+        << Open()->remark();
+}
+
 TEST_F(RecorderTest, StatesAreWrittenOnlyWhenSomethingChanged) {
     ASSERT_EQ(recorder_->Start(0), "");
     EXPECT_EQ(recorder_->counts().states, 1u);

@@ -85,7 +85,8 @@ Counts Recorder::counts() const {
     return counts;
 }
 
-std::string Recorder::Start(uint64_t now_ns) {
+std::string Recorder::Start(uint64_t now_ns, uint64_t since_ns) {
+    since_ns_ = since_ns;
     reader::Result<reader::Process> result = reader::ReadSegmentFd(segment_, path_);
     if (!result.ok()) return result.error;
     process_ = std::move(result.value);
@@ -98,7 +99,7 @@ std::string Recorder::Start(uint64_t now_ns) {
     process_.name.copy(header.process, sizeof(header.process) - 1);
     if (std::string error = writer_->WriteHeader(header); !error.empty()) return error;
     next_chunk_ns_ = now_ns + kChunkEveryNs;
-    next_state_ns_ = now_ns + kStateEveryNs;
+    next_state_ns_ = now_ns + state_apart_ns_;
     return WriteState(true);
 }
 
@@ -118,7 +119,8 @@ std::string Recorder::Poll(uint64_t now_ns) {
         if (std::string error = WriteSamples(); !error.empty()) return error;
     }
     if (now_ns < next_state_ns_) return {};
-    next_state_ns_ = now_ns + kStateEveryNs;
+    state_apart_ns_ = std::min(2 * state_apart_ns_, kStateEveryNs);
+    next_state_ns_ = now_ns + state_apart_ns_;
     return WriteState(false);
 }
 
@@ -158,6 +160,7 @@ void Recorder::ReadEvents(uint64_t now_ns) {
     counts_.lost += batch.value.lost;
     std::vector<reader::Event>& events = batch.value.events;
     busy_ = !events.empty();
+    std::erase_if(events, [&](const reader::Event& event) { return event.time_ns < since_ns_; });
     // What is older than what was written already cannot go where it belongs.
     for (reader::Event& event : events) {
         event.time_ns = std::min(event.time_ns, now_ns + kMostAheadNs);

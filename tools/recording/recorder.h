@@ -28,7 +28,9 @@ namespace tessera::recording {
 
 inline constexpr uint64_t kMillisecondNs = 1'000'000;
 inline constexpr uint64_t kSampleEveryNs = 100 * kMillisecondNs;
+// The first states come sooner: each as long after the last one as there was before it.
 inline constexpr uint64_t kStateEveryNs = 10'000 * kMillisecondNs;
+inline constexpr uint64_t kFirstStateNs = 1'000 * kMillisecondNs;
 inline constexpr uint64_t kChunkEveryNs = 500 * kMillisecondNs;  // of events and samples
 // An event is timed before it is stored, and stored by several threads: how much later than its
 // time it may come and still find its place.
@@ -51,8 +53,9 @@ class Recorder {
     // is open.
     Recorder(int segment, std::string path, std::unique_ptr<ChunkWriter> writer);
 
-    // Writes the head and the first state. Returns: empty, or a sentence; likewise below.
-    std::string Start(uint64_t now_ns);
+    // Writes the head and the first state. `since_ns`: what happened before is left out; rings hold
+    // what is long ago. Returns: empty, or a sentence; likewise below.
+    std::string Start(uint64_t now_ns, uint64_t since_ns = 0);
 
     // Reads what is new, and writes what is due. To be called every few milliseconds.
     std::string Poll(uint64_t now_ns);
@@ -95,7 +98,9 @@ class Recorder {
     std::vector<command::Sample> samples_;
     std::map<uint64_t, bool> destroyed_;  // devices whose last sample was taken
     uint64_t next_sample_ns_ = 0;
+    uint64_t since_ns_ = 0;
     uint64_t next_state_ns_ = 0;
+    uint64_t state_apart_ns_ = kFirstStateNs;
     uint64_t next_chunk_ns_ = 0;
     uint64_t state_hash_ = 0;
 };

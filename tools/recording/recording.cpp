@@ -4,6 +4,7 @@
 #include "tools/recording/recording.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -16,7 +17,18 @@ namespace {
 constexpr size_t kMostCountedDevices = 4096;
 constexpr uint64_t kMostApart = uint64_t{1} << 32;
 
+// A state that is so much older than the last sample tells of another time.
+constexpr uint64_t kStaleNs = 1'000'000'000;
+
 constexpr char kNotEnded[] = "Its recorder did not end it: it was killed, or still records.";
+
+// "12.3 s": how long after the recording began.
+std::string Seconds(uint64_t time_ns, const FileHeader& header) {
+    char text[32];
+    const uint64_t since_ns = time_ns - std::min(time_ns, header.monotonic_ns);
+    snprintf(text, sizeof(text), "%.1f s", static_cast<double>(since_ns) / 1e9);
+    return text;
+}
 
 }  // namespace
 
@@ -56,12 +68,18 @@ void Recording::Scan() {
     } else if (!end_) {
         remark_ = kNotEnded;
     }
+    const uint64_t last_ns = samples_.empty() ? 0 : samples_.back().time_ns;
+    if (end_ || last_ns < state_ns_ + kStaleNs) return;
+    remark_ += " Its last state is of " + Seconds(state_ns_, header_) +
+               " after its beginning; samples and events go on to " + Seconds(last_ns, header_) +
+               ".";
 }
 
 bool Recording::Take(const Chunk& chunk) {
     switch (static_cast<ChunkKind>(chunk.kind)) {
         case ChunkKind::kState:
             state_chunk_ = chunk;
+            state_ns_ = samples_.empty() ? header_.monotonic_ns : samples_.back().time_ns;
             return true;
         case ChunkKind::kSamples:
             return TakeSamples(chunk);

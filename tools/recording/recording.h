@@ -66,6 +66,7 @@ class Recording {
     const std::unique_ptr<ByteSource> bytes_;
     FileHeader header_;
     std::optional<Chunk> state_chunk_;  // the last whole one
+    uint64_t state_ns_ = 0;             // when it was taken, or shortly before
     std::vector<std::byte> last_state_;
     std::vector<command::Sample> samples_;
     std::optional<EndRecord> end_;

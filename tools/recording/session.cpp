@@ -81,7 +81,8 @@ void Session::TryStart(uint64_t now_ns) {
         start_time_ = candidate.start_time;
         is_child_ = candidate.is_child;
         started_ns_ = now_ns;
-        if (std::string error = recorder_->Start(now_ns); !error.empty()) Fail(std::move(error));
+        if (std::string error = recorder_->Start(now_ns, is_child_ ? 0 : now_ns); !error.empty())
+            Fail(std::move(error));
         return;
     }
 }

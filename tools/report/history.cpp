@@ -8,6 +8,8 @@
 #include <numeric>
 #include <span>
 
+#include "tools/recording/recorder.h"
+
 namespace tessera::command::report {
 namespace {
 
@@ -32,23 +34,6 @@ std::array<int64_t, kQuantities> QuantitiesOf(const Sample& sample, const reader
     for (size_t i = 0; i < kQuantities; ++i)
         values[i] = static_cast<int64_t>(sums[i]);
     return values;
-}
-
-// The last state as a sample.
-Sample SampleOf(const reader::Device& device, uint64_t time_ns) {
-    Sample sample;
-    sample.time_ns = time_ns;
-    sample.device = device.id;
-    for (const reader::MemoryType& type : device.memory_types) {
-        const tessera_type_totals& totals = type.totals;
-        sample.types.push_back({.app_live = totals.app.live,
-                                .app_live_bytes = totals.app.live_bytes,
-                                .driver_live = totals.driver.live,
-                                .driver_live_bytes = totals.driver.live_bytes,
-                                .allocations = totals.app.allocations,
-                                .frees = totals.app.frees});
-    }
-    return sample;
 }
 
 class Collector {
@@ -286,7 +271,7 @@ std::string Collector::Run() {
                                 ? std::max(process.copied_ns, history_.timeline.end_ns())
                                 : history_.timeline.end_ns();
     for (const auto& [id, device] : devices_)
-        Take(SampleOf(*device, end_ns), true);
+        Take(recording::SampleOf(*device, end_ns), true);
     return problem;
 }
 
