@@ -46,8 +46,8 @@ written; 2 for a wrong option.)";
 
 constexpr char kNoDriver[] =
     "Install a driver (mesa-vulkan-drivers has one that needs no GPU), or check VK_DRIVER_FILES "
-    "and "
-    "VK_ICD_FILENAMES.";
+    "and VK_ICD_FILENAMES.";
+constexpr char kHiddenDrivers[] = "XDG_DATA_DIRS hides the system's drivers: see above.";
 
 // A driver's first start compiles and caches things.
 constexpr std::chrono::seconds kLimit{30};
@@ -113,7 +113,7 @@ class Doctor {
         for (uint32_t i = 0; i < devices.size(); ++i)
             ExamineDevice(i, devices[i]);
         if (devices.empty()) {
-            Say(Level::kError, "device", "The Vulkan loader finds no device.", kNoDriver);
+            Say(Level::kError, "device", "The Vulkan loader finds no device.", NoDriver());
         } else if (std::none_of(devices_.begin(), devices_.end(),
                                 [](const Json& device) { return device["works"] == true; })) {
             Say(Level::kError, "device", "No device works with the layer.");
@@ -164,6 +164,11 @@ class Doctor {
     void DescribeDevice(const std::string& name, const Json& report);
     void AddLog(const ProbeResult& probe);
 
+    // What to do where there is no driver.
+    const char* NoDriver() const {
+        return HiddenDrivers(own_).empty() ? kNoDriver : kHiddenDrivers;
+    }
+
     Environment own_;
     LayerSearch search_;
     Environment with_layer_;
@@ -207,7 +212,7 @@ std::optional<Json> Doctor::ExamineLoader() {
         Say(Level::kError, "loader",
             "No instance can be created" + std::string(ours ? " with the layer: " : ": ") +
                 probe.report["instance"].get<std::string>() + ".",
-            ours ? "Without the layer it can. Please report this." : kNoDriver);
+            ours ? "Without the layer it can. Please report this." : NoDriver());
         return std::nullopt;
     }
     if (!probe.report["layer_loaded"]) {

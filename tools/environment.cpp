@@ -203,8 +203,9 @@ LayerSearch FindLayer(const std::string& executable, const std::string& layer_pa
 }
 
 std::vector<std::string> LoaderDirectories(const Environment& environment, ManifestKind kind) {
-    const std::string suffix =
-        kind == ManifestKind::kExplicit ? "/vulkan/explicit_layer.d" : "/vulkan/implicit_layer.d";
+    const std::string suffix = kind == ManifestKind::kExplicit   ? "/vulkan/explicit_layer.d"
+                               : kind == ManifestKind::kImplicit ? "/vulkan/implicit_layer.d"
+                                                                 : "/vulkan/icd.d";
     const std::string home = Variable(environment, "HOME").value_or("");
     std::vector<std::string> directories;
     AddDirectories(directories, Variable(environment, "XDG_CONFIG_HOME"),
@@ -216,6 +217,21 @@ std::vector<std::string> LoaderDirectories(const Environment& environment, Manif
     AddDirectories(directories, Variable(environment, "XDG_DATA_DIRS"),
                    "/usr/local/share:/usr/share", suffix);
     return directories;
+}
+
+std::string HiddenDrivers(const Environment& environment) {
+    for (const char* const name : {"VK_DRIVER_FILES", "VK_ICD_FILENAMES"})
+        if (Variable(environment, name)) return {};
+    Environment without = environment;
+    SetVariable(without, "XDG_DATA_DIRS", std::nullopt);
+    const std::vector<std::string> seen = LoaderDirectories(environment, ManifestKind::kDriver);
+    for (const std::string& folder : LoaderDirectories(without, ManifestKind::kDriver)) {
+        std::error_code error;
+        if (std::ranges::find(seen, folder) != seen.end() || fs::is_empty(folder, error) || error)
+            continue;
+        return folder;
+    }
+    return {};
 }
 
 Environment WithLayer(Environment environment, const Layer& layer) {

@@ -57,11 +57,16 @@ LayerSearch FindLayer(const std::string& executable, const std::string& layer_pa
 // Absolute path of the running command.
 std::string OwnExecutable();
 
-enum class ManifestKind { kExplicit, kImplicit };
+enum class ManifestKind { kExplicit, kImplicit, kDriver };
 
 // The folders in which the loader looks for manifests without being told, in its order.
-// Spec: the loader's LoaderLayerInterface, "Linux Layer Discovery".
+// Spec: the loader's LoaderLayerInterface, "Linux Layer Discovery", and LoaderDriverInterface,
+// "Driver Discovery on Linux".
 std::vector<std::string> LoaderDirectories(const Environment& environment, ManifestKind kind);
+
+// A folder of the system with drivers in which the loader does not look because XDG_DATA_DIRS names
+// others; empty if there is none, or if other variables name the drivers.
+std::string HiddenDrivers(const Environment& environment);
 
 // The environment of an application that shall run with the layer. The user's VK_INSTANCE_LAYERS
 // are kept and ours is appended, which puts it nearest to the driver. The layer's folder is put in

@@ -133,6 +133,14 @@ Findings CheckLoaderVariables(const Environment& environment) {
                                 ": the Vulkan loader finds explicit layers nowhere else.",
                             "`tessera run` puts the layer's folder in front of it."});
     }
+    if (const std::string folder = HiddenDrivers(environment); !folder.empty()) {
+        const std::string data = Variable(environment, "XDG_DATA_DIRS").value_or("");
+        findings.push_back({Level::kWarning, "loader_variables",
+                            "XDG_DATA_DIRS is " + Quoted(data) + " and hides the drivers in " +
+                                Quoted(folder) + " from the Vulkan loader.",
+                            "Add the system's folders: XDG_DATA_DIRS=" + Printable(data) +
+                                ":/usr/local/share:/usr/share."});
+    }
     for (const char* const name : {"VK_DRIVER_FILES", "VK_ICD_FILENAMES"}) {
         const auto drivers = Variable(environment, name);
         if (!drivers) continue;

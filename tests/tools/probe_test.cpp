@@ -128,6 +128,23 @@ TEST(CheckLoaderVariables, TellsWhatHidesTheLayer) {
     EXPECT_EQ(path[1].level, Level::kNote);
 }
 
+TEST(CheckLoaderVariables, TellsThatTheSystemsDriversAreHidden) {
+    const std::string folder = "/usr/share/vulkan/icd.d";
+    std::error_code error;
+    if (std::filesystem::is_empty(folder, error) || error)
+        GTEST_SKIP() << "no driver in " << folder;
+    const Findings hidden = CheckLoaderVariables({"XDG_DATA_DIRS=/mine/share"});
+    ASSERT_EQ(hidden.size(), 1u);
+    EXPECT_EQ(hidden[0].level, Level::kWarning);
+    EXPECT_NE(hidden[0].text.find("'" + folder + "'"), std::string::npos) << hidden[0].text;
+    EXPECT_NE(hidden[0].advice.find("XDG_DATA_DIRS=/mine/share:"), std::string::npos);
+    EXPECT_TRUE(CheckLoaderVariables({"XDG_DATA_DIRS=/mine/share:/usr/share"}).empty());
+    EXPECT_TRUE(CheckLoaderVariables({"XDG_DATA_DIRS="}).empty());
+    const Findings named = CheckLoaderVariables({"XDG_DATA_DIRS=/a", "VK_DRIVER_FILES=/d"});
+    ASSERT_EQ(named.size(), 1u);
+    EXPECT_EQ(named[0].text.find("XDG_DATA_DIRS"), std::string::npos);
+}
+
 class CheckFilesTest : public testing::Test {
  protected:
     CheckFilesTest() {
