@@ -30,6 +30,7 @@ AppFile InspectApp(const std::string& name, const Environment& environment);
 // What there is to say when no process of the application published anything: whether the layer was
 // there, as far as that can be known, and the likely reason; in sentences, without a capital at the
 // beginning.
-std::string WhyNothingWasPublished(const AppFile& app, const Layer& layer, const Environment& environment);
+std::string WhyNothingWasPublished(const AppFile& app, const Layer& layer,
+                                   const Environment& environment);
 
 }  // namespace tessera::command
