@@ -125,20 +125,29 @@ std::unique_ptr<Source> OpenRecording(int file, uint64_t size, const std::string
     return nullptr;
 }
 
-std::unique_ptr<Source> OpenFile(const std::string& path, int follow, std::string* error) {
+std::unique_ptr<Source> OpenSegmentFile(const std::string& path, int follow, std::string* error) {
     struct stat status = {};
     const int file = OpenRegular(path, follow, status, *error);
-    if (file < 0) return nullptr;
-    if (IsRecordingFile(file))
+    return file < 0 ? nullptr : OpenSegment(file, path, error);
+}
+
+std::unique_ptr<Source> OpenNamedFile(const std::string& path, std::string* error) {
+    struct stat status = {};
+    const int file = OpenRegular(path, 0, status, *error);
+    if (file >= 0 && IsRecordingFile(file))
         return OpenRecording(file, static_cast<uint64_t>(status.st_size), path, error);
-    return OpenSegment(file, path, error);
+    std::unique_ptr<Source> source = file < 0 ? nullptr : OpenSegment(file, path, error);
+    // Perhaps it was meant for the name of a process.
+    if (!source && path.find('/') == std::string::npos)
+        *error += " A process is given by its number; `tessera ps` lists them.";
+    return source;
 }
 
 }  // namespace
 
 std::unique_ptr<Source> Source::Open(const std::string& what, std::string* error) {
     if (what.empty() || what.find_first_not_of("0123456789") != std::string::npos)
-        return OpenFile(what, 0, error);
+        return OpenNamedFile(what, error);
     uint64_t pid = 0;
     const auto [rest, wrong] = std::from_chars(what.data(), what.data() + what.size(), pid);
     if (wrong != std::errc{} || pid == 0) {
@@ -146,7 +155,7 @@ std::unique_ptr<Source> Source::Open(const std::string& what, std::string* error
         return nullptr;
     }
     const reader::Result<std::string> path = reader::FindSegment(pid);
-    if (path.ok()) return OpenFile(path.value, O_NOFOLLOW, error);
+    if (path.ok()) return OpenSegmentFile(path.value, O_NOFOLLOW, error);
     *error = path.error;
     return nullptr;
 }

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "support.h"
+#include "tools/environment.h"
 #include "tools/json.h"
 
 namespace tessera::command {
@@ -26,6 +27,11 @@ using test::TempFolder;
 
 class CommandTest : public testing::Test {
  protected:
+    CommandTest() {
+        std::filesystem::create_directory(folder_ / "layer");
+        test::WriteFile(folder_ / "layer/" + kExplicitManifest,
+                        R"({"layer": {"library_path": "libc.so.6"}})");
+    }
     Outcome Tessera(std::vector<std::string> arguments, ProgramOptions options = {}) const {
         arguments.insert(arguments.begin(), TESSERA_COMMAND);
         options.environment["XDG_RUNTIME_DIR"] = folder_.path();
@@ -113,6 +119,28 @@ TEST_F(CommandTest, StatSaysWhyAProcessCannotBeShown) {
     ExpectComplaint(Tessera({"stat", "4194305"}), 3, "4194305");
     ExpectComplaint(Tessera({"stat", "18446744073709551615"}), 3, "18446744073709551615");
     ExpectComplaint(Tessera({"stat", std::to_string(getpid())}), 3, "tessera run");
+}
+
+TEST_F(CommandTest, StatNamesTheProcessThatAProcessWithoutStatisticsStarted) {
+    Program run({TESSERA_COMMAND, "run", "--layer-path", folder_ / "layer", "sh", "-c",
+                 std::string(TESSERA_PUBLISHER) + " wait " + WaitFile() + "; true"},
+                Options());
+    ASSERT_TRUE(test::WaitForFile(WaitFile()));
+    const Json listed = Json::parse(Tessera({"ps", "--json"}).out)["processes"];
+    const Outcome of_run = Tessera({"stat", std::to_string(run.pid())});
+    const Outcome of_shell = Tessera({"leaks", listed[0]["parent_pid"].dump()});
+    std::filesystem::remove(WaitFile());
+    EXPECT_EQ(run.Wait().code, 0);
+    const std::string application = "process " + listed[0]["pid"].dump() + ".";
+    ExpectComplaint(of_run, 3, "the command 'tessera' itself; what it started is " + application);
+    ExpectComplaint(of_shell, 3, "what it started does: " + application);
+}
+
+TEST_F(CommandTest, ANameThatIsNoFileIsAnsweredWithWhereNumbersAre) {
+    ExpectComplaint(Tessera({"stat", "game"}), 3, "`tessera ps` lists them");
+    const Outcome path = Tessera({"stat", "./game"});
+    ExpectComplaint(path, 3, "No such file");
+    EXPECT_EQ(path.err.find("tessera ps"), std::string::npos) << path.err;
 }
 
 TEST_F(CommandTest, StatSaysThatAProcessIsAnothers) {

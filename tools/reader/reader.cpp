@@ -85,6 +85,39 @@ std::optional<uid_t> UserOfProcess(uint64_t pid) {
     return std::nullopt;
 }
 
+// Whether the chain of parents of process `pid` leads to `ancestor`.
+bool Descends(uint64_t pid, uint64_t ancestor) {
+    constexpr int kMaxSteps = 64;  // chains that change as they are walked end all the same
+    for (int step = 0; step < kMaxSteps && pid > 1; ++step) {
+        const std::optional<ProcessStat> stat = ReadProcessStat(pid);
+        if (!stat) return false;
+        pid = stat->parent_pid;
+        if (pid == ancestor) return true;
+    }
+    return false;
+}
+
+// The living processes below `pid` that publish, as "process 7, 9"; empty if there is none.
+std::string PublishersBelow(uint64_t pid) {
+    std::string text;
+    for (const Candidate& candidate : FindCandidates()) {
+        const uint64_t publisher = candidate.owner.pid;
+        if (!ProcessRuns(publisher, candidate.owner.start_time) || !Descends(publisher, pid))
+            continue;
+        text += (text.empty() ? "process " : ", ") + std::to_string(publisher);
+    }
+    return text;
+}
+
+// Whether the process is the command `tessera`, by the name of its program.
+bool IsCommand(uint64_t pid) {
+    const std::string path = "/proc/" + std::to_string(pid) + "/comm";
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
+    char name[32];
+    return file != nullptr && std::fgets(name, sizeof(name), file.get()) != nullptr &&
+           std::string_view(name) == "tessera\n";
+}
+
 std::string WhyNoSegment(uint64_t pid) {
     const std::string process = "process " + std::to_string(pid);
     const std::optional<ProcessStat> stat = ReadProcessStat(pid);
@@ -94,6 +127,14 @@ std::string WhyNoSegment(uint64_t pid) {
     if (user && *user != geteuid())
         return "The " + process + " belongs to another user (uid " + std::to_string(*user) +
                "); only that user can read its statistics.";
+    const std::string below = PublishersBelow(pid);
+    if (IsCommand(pid))
+        return "The " + process + " is the command 'tessera' itself; " +
+               (below.empty() ? "what it started publishes no statistics, or not yet."
+                              : "what it started is " + below + ".");
+    if (!below.empty())
+        return "The " + process +
+               " publishes no statistics itself; what it started does: " + below + ".";
     return "The " + process +
            " publishes no statistics: it runs without the layer, has not created a Vulkan instance "
            "yet, or has channel=off. Start it with 'tessera run -- APP' to have them.";
