@@ -104,6 +104,24 @@ TEST_F(TopTest, TheListIsSortedByEveryKeyFilteredAndHasRatesOfKnownProcesses) {
     EXPECT_FALSE(rows[1].rates.known);
 }
 
+TEST_F(TopTest, LiveProcessesStandBeforeThoseThatAreGoneInEveryOrder) {
+    std::vector<reader::Process> now(4);
+    for (size_t i = 0; i < now.size(); ++i) {
+        now[i].pid = 100 + i;
+        now[i].name = std::string(1, static_cast<char>('d' - i));
+        now[i].state = reader::ProcessState::kLive;
+    }
+    now[0].state = reader::ProcessState::kEnded;
+    now[3].state = reader::ProcessState::kClosed;
+    for (size_t key = 0; key < std::size(kListKeys); ++key) {
+        for (const bool reversed : {false, true}) {
+            const auto rows = ListRows(now, {}, {.key = key, .reversed = reversed}, "");
+            EXPECT_EQ(rows[0].state, reader::ProcessState::kLive) << key << reversed;
+            EXPECT_EQ(rows[1].state, reader::ProcessState::kLive) << key << reversed;
+        }
+    }
+}
+
 TEST_F(TopTest, ADeviceShowsWhatItsSegmentHas) {
     const reader::Process process = Read(test::SampleSegment(), 10 * kSecondNs);
     const size_t index = LiveDevice(process);

@@ -212,6 +212,8 @@ std::vector<ProcessRow> ListRows(std::span<const reader::Process> now,
         rows.push_back(std::move(row));
     }
     std::ranges::stable_sort(rows, [&](const ProcessRow& a, const ProcessRow& b) {
+        const bool lives = a.state == reader::ProcessState::kLive;
+        if (lives != (b.state == reader::ProcessState::kLive)) return lives;
         return order.reversed ? Precedes(b, a, order.key) : Precedes(a, b, order.key);
     });
     return rows;

@@ -63,6 +63,7 @@ struct ProcessRow {
     Rates rates;
 };
 
+// Those that live stand before those that are gone, in whatever order.
 // `before`: earlier copies of the processes; those that are not among them have no rates. Only
 // processes whose name or number contains `filter` are listed.
 std::vector<ProcessRow> ListRows(std::span<const reader::Process> now,
