@@ -117,6 +117,12 @@ bool HasDetail(const reader::Process& process) {
     });
 }
 
+std::string HowToRecord(const reader::Process& process, const std::string& options) {
+    if (process.state != reader::ProcessState::kLive)
+        return "`tessera run --level full" + options + "` changes that.";
+    return "`tessera level " + std::to_string(process.pid) + " full" + options + "` changes that.";
+}
+
 std::vector<std::string> AllocationFlagNames(uint32_t flags) {
     return BitNames(flags, kAllocationFlags);
 }

@@ -67,6 +67,11 @@ std::string FrameText(const reader::Process& process, uint64_t address);
 // Whether anything is known of single allocations.
 bool HasDetail(const reader::Process& process);
 
+// What to do if single allocations are not known, as a sentence: raise the level of a process that
+// runs, by its number, or of the next run of one that has ended. `options`: of the command, each
+// with a space before it.
+std::string HowToRecord(const reader::Process& process, const std::string& options = {});
+
 // The names of allocation and block flags (enum tessera_allocation_flag, tessera_block_flag).
 std::vector<std::string> AllocationFlagNames(uint32_t flags);
 std::vector<std::string> BlockFlagNames(uint32_t flags);

@@ -3,6 +3,7 @@
 // What people and programs read of leaks.h.
 #include <algorithm>
 
+#include "tools/detail.h"
 #include "tools/leaks.h"
 #include "tools/text.h"
 #include "tools/vulkan_names.h"
@@ -123,7 +124,8 @@ std::string DeviceText(const reader::Process& process, const DeviceLeaks& leaks,
             CountAndBytes(leaks.count, leaks.bytes) + "\n";
     if (leaks.groups.empty()) {
         return text + TypesText(process, leaks) +
-               "  Which they are is not known: the level was 'totals' (see --level).\n";
+               "  Which they are is not known at the level 'totals'. " + HowToRecord(process) +
+               "\n";
     }
     const size_t shown = std::min(limit, leaks.groups.size());
     for (size_t i = 0; i < shown; ++i)
@@ -143,6 +145,18 @@ std::string DeviceText(const reader::Process& process, const DeviceLeaks& leaks,
                 " more, for which the tables had no room\n";
     }
     return text;
+}
+
+// Whether there are groups, and no allocation in any of them has a call stack.
+bool LacksStacks(const std::vector<DeviceLeaks>& leaks) {
+    bool any = false;
+    for (const DeviceLeaks& device : leaks) {
+        for (const LeakGroup& group : device.groups) {
+            if (group.stack != reader::kNone) return false;
+            any = true;
+        }
+    }
+    return any;
 }
 
 Json NamesJson(const std::vector<std::string>& names) {
@@ -195,6 +209,8 @@ std::string DescribeLeaks(const reader::Process& process, const std::vector<Devi
         text += CountAndBytes(count, bytes) + (AnythingLeaked(leaks) ? " left\n" : " in use\n");
     for (const DeviceLeaks& device : leaks)
         text += DeviceText(process, device, symbolizer, limit);
+    if (LacksStacks(leaks))
+        text += "  No call stacks were kept. " + HowToRecord(process, " --stacks all") + "\n";
     for (const std::string& remark : symbolizer.remarks())
         text += "  Note: " + remark + "\n";
     if (!all_known) {

@@ -191,7 +191,27 @@ TEST(DescribeLeaks, OfTotalsAloneTellsHowManyOfWhichType) {
               "game (pid 4242): 5 allocations, 7.0 MiB left\n"
               "device 1  GPU one  still allocated at the end: 5 allocations, 7.0 MiB\n"
               "  7.0 MiB in 5 allocations  memory type 1 (DEVICE_LOCAL)\n"
-              "  Which they are is not known: the level was 'totals' (see --level).\n");
+              "  Which they are is not known at the level 'totals'. `tessera run --level full` "
+              "changes that.\n");
+    process = ProcessWithDetail(TESSERA_DEVICE_LIVE, reader::ProcessState::kLive);
+    process.devices[0].detail = {};
+    EXPECT_NE(Describe(process).find("`tessera level 4242 full` changes that.\n"),
+              std::string::npos)
+        << Describe(process);
+}
+
+TEST(DescribeLeaks, WithoutAnyCallStackTellsHowToKeepThem) {
+    reader::Process process = ProcessWithDetail(TESSERA_DEVICE_LIVE, reader::ProcessState::kEnded);
+    EXPECT_EQ(Describe(process).find("No call stacks"), std::string::npos);
+    for (reader::Allocation& allocation : process.devices[0].detail.allocations)
+        allocation.stack = reader::kNone;
+    EXPECT_TRUE(Describe(process).ends_with(
+        "\n  No call stacks were kept. `tessera run --level full --stacks all` changes that.\n"))
+        << Describe(process);
+    process.state = reader::ProcessState::kLive;
+    EXPECT_NE(Describe(process).find("`tessera level 4242 full --stacks all` changes that."),
+              std::string::npos)
+        << Describe(process);
 }
 
 TEST(DescribeLeaks, TellsWhatTheTablesHadNoRoomFor) {

@@ -134,9 +134,8 @@ int WriteFormat(const ExportOptions& options, Source* source, const Sink& sink) 
             Complain(Plural(source->lost(), "event") + " are missing in the trace.");
         if (!problem.empty()) return kFailure;
     } else if (!HasDetail(process)) {
-        Complain(
-            "nothing is known of the single allocations of this process. `tessera level PID full` "
-            "asks a process that runs to record them.");
+        Complain("nothing is known of the single allocations of this process. " +
+                 HowToRecord(process));
         return kNotFound;
     } else if (options.format == "csv") {
         std::ranges::for_each(process.devices, TellWhatIsMissing);

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "tools/commands.h"
+#include "tools/detail.h"
 #include "tools/exit_codes.h"
 #include "tools/map/json.h"
 #include "tools/map/picture.h"
@@ -121,8 +122,8 @@ int Map(const MapOptions& options) {
     if (maps.empty()) {
         Complain(HasDetail(process)
                      ? "there is no such device, or nothing is known of its allocations."
-                     : "nothing is known of the single allocations of this process. `tessera "
-                       "level PID full` asks a process that runs to record them.");
+                     : "nothing is known of the single allocations of this process. " +
+                           HowToRecord(process));
         return kNotFound;
     }
     return ExitCodeFor(*source, WriteMap(options, process, maps));

@@ -6,6 +6,7 @@
 #include <array>
 #include <span>
 
+#include "tools/detail.h"
 #include "tools/text.h"
 #include "tools/top/draw.h"
 #include "tools/top/draw_parts.h"
@@ -188,8 +189,7 @@ std::string DensityText(const std::vector<double>& density, const Glyphs& glyphs
 std::string WhyEmpty(const reader::Process& process, const DeviceView& view, Pane pane) {
     const bool wants_detail = pane != Pane::kTypes && pane != Pane::kCalls;
     if (wants_detail && !view.has_detail)
-        return "Not recorded at the level totals. `tessera level " + std::to_string(process.pid) +
-               " full` changes that.";
+        return "Not recorded at the level totals. " + command::HowToRecord(process);
     return "Nothing.";
 }
 

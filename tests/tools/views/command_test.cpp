@@ -351,9 +351,9 @@ TEST_F(ViewsTest, TotalsAloneAreEnoughForWhatNeedsNoMore) {
     test::WriteFile(folder_ / "totals.channel",
                     {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     const std::string file = folder_ / "totals.channel";
-    ExpectComplaint(Tessera({"map", file}), 3, "tessera level PID full");
-    ExpectComplaint(Tessera({"export", "csv", file}), 3, "tessera level PID full");
-    ExpectComplaint(Tessera({"export", "vma", file}), 3, "tessera level PID full");
+    ExpectComplaint(Tessera({"map", file}), 3, "tessera run --level full");
+    ExpectComplaint(Tessera({"export", "csv", file}), 3, "tessera run --level full");
+    ExpectComplaint(Tessera({"export", "vma", file}), 3, "tessera run --level full");
     EXPECT_EQ(Tessera({"export", "json", file}).code, 0);
     EXPECT_EQ(Tessera({"export", "prometheus", file}).code, 0);
     EXPECT_EQ(Tessera({"diff", file, file}).code, 0);
