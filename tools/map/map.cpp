@@ -37,7 +37,8 @@ Examples:
   tessera map game.tsr --device 1 --type 0 --json | jq '.devices[].rows[].bytes'
 
 Exit code: 0; 1 if the result cannot be written, or only a part of a recording could be read; 2 if the
-command line is wrong; 3 if there is no such process or file, or nothing is known of its allocations.)";
+command line is wrong; 3 if there is no such process, file, device or memory type, or nothing is known
+of its allocations.)";
 
 constexpr size_t kMaxWidth = 1000;
 constexpr size_t kMinWidth = 40;
@@ -103,6 +104,13 @@ int WriteMap(const MapOptions& options, const reader::Process& process,
     return Write(sink, MapText(process, maps, width, StyleFor(Facts())));
 }
 
+// Whether there are devices, and none of them has the memory type that is asked for.
+bool LacksType(const std::vector<DeviceMap>& maps, const MapFilter& filter) {
+    return filter.type && !maps.empty() && std::ranges::none_of(maps, [&](const DeviceMap& map) {
+               return *filter.type < map.device->memory_types.size();
+           });
+}
+
 int Map(const MapOptions& options) {
     const bool svg = options.output.ends_with(".svg");
     const bool png = options.output.ends_with(".png");
@@ -119,6 +127,11 @@ int Map(const MapOptions& options) {
     if (!source->remark().empty()) Complain(Printable(source->remark()));
     const reader::Process& process = source->process();
     const std::vector<DeviceMap> maps = MapOf(process, options.filter);
+    if (LacksType(maps, options.filter)) {
+        Complain("there is no memory type " + std::to_string(*options.filter.type) +
+                 "; `tessera stat` lists those that there are.");
+        return kNotFound;
+    }
     if (maps.empty()) {
         Complain(HasDetail(process)
                      ? "there is no such device, or nothing is known of its allocations."

@@ -359,6 +359,13 @@ TEST_F(ViewsTest, TotalsAloneAreEnoughForWhatNeedsNoMore) {
     EXPECT_EQ(Tessera({"diff", file, file}).code, 0);
 }
 
+TEST_F(ViewsTest, AMapOfADeviceOrMemoryTypeThatIsNotThereIsNotFound) {
+    ExpectComplaint(Tessera({"map", Segment(), "--device", "77"}), 3, "no such device");
+    ExpectComplaint(Tessera({"map", Segment(), "--type", "31"}), 3, "no memory type 31");
+    ExpectComplaint(Tessera({"map", Segment(), "--type", "31", "--json"}), 3, "no memory type 31");
+    EXPECT_EQ(Tessera({"map", Segment(), "--type", "0"}).code, 0);
+}
+
 TEST_F(ViewsTest, LevelShowsAndComplainsOfWhoDoesNotAnswer) {
     Program publisher({TESSERA_PUBLISHER, "wait", folder_ / "wait"}, Options());
     ASSERT_TRUE(test::WaitForFile(folder_ / "wait"));
