@@ -39,8 +39,11 @@ std::string Numbers(const Account& account) {
     text +=
         Line("  asked for      " + Plural(app.allocations, "allocation") + ", at most " +
              FormatBytes(app.peak_bytes) + at_once + Time(app.time_ns, account.app_time_estimated));
+    // Blocks are also made and given back by the layer's helper, and given back with their device.
+    const bool outside = driver.time_ns > app.time_ns;
     text += Line("  driver made    " + Plural(driver.allocations, "allocation") + ", at most " +
-                 FormatBytes(driver.peak_bytes) + at_once + FormatDuration(driver.time_ns));
+                 FormatBytes(driver.peak_bytes) + at_once + FormatDuration(driver.time_ns) +
+                 (outside ? ", partly outside of the application's calls" : ""));
     text += Line("  pooled         " + FormatShare(account.pooled_allocations, app.allocations));
     if (const std::string passed = DescribePassThrough(account); !passed.empty()) {
         text += Line("  passed through " + passed);

@@ -154,6 +154,16 @@ TEST(Summary, TellsBothSidesAndWhyTheyDiffer) {
     EXPECT_EQ(text.find("together"), std::string::npos) << text;
 }
 
+TEST(Summary, TellsThatTheDriverAlsoWorkedWhileTheApplicationDidNotWait) {
+    Followed followed = FollowedProcess();
+    followed.account.app.time_ns = 15'000'000;
+    followed.account.driver.time_ns = 15'000'000;
+    const std::string remark = "in 160.0 ms, partly outside of the application's calls\n";
+    EXPECT_EQ(Summary({followed}).find("partly"), std::string::npos);
+    followed.account.driver.time_ns = 160'000'000;
+    EXPECT_NE(Summary({followed}).find(remark), std::string::npos) << Summary({followed});
+}
+
 TEST(Summary, AddsUpSeveralProcesses) {
     const std::string text = Summary({FollowedProcess(), FollowedProcess()});
     EXPECT_NE(text.find("all 2 processes together"), std::string::npos) << text;
