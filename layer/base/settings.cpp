@@ -16,6 +16,8 @@
 #include <cstring>
 #include <utility>
 
+#include "layer/base/setting_spelling.h"
+
 namespace tessera {
 namespace {
 
@@ -187,15 +189,6 @@ const SettingInfo* FindSetting(std::string_view key) noexcept {
     return found == std::end(kTable) ? nullptr : found;
 }
 
-std::string AllKeys() {
-    std::string keys;
-    for (const SettingInfo& info : kTable) {
-        if (!keys.empty()) keys += ", ";
-        keys += info.key;
-    }
-    return keys;
-}
-
 // `text` in quotes, short and printable, so that what follows it in a log line is not lost.
 std::string Quoted(std::string_view text) {
     char printable[96];
@@ -267,7 +260,7 @@ struct KeyAndValue {
 };
 
 // Returns: our settings in the text of a settings file, in order. A line of ours without "=" comes
-// back as a key, whole, which no table knows.
+// back as a key, whole, which no table knows; and so does what is named as in the environment.
 std::vector<KeyAndValue> ParseSettingsText(std::string_view text) {
     std::vector<KeyAndValue> ours;
     if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
@@ -276,8 +269,9 @@ std::vector<KeyAndValue> ParseSettingsText(std::string_view text) {
         std::string_view line = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
         line = Trim(line.substr(0, line.find('#')));
-        if (!line.starts_with(kSettingsFilePrefix)) continue;
-        line.remove_prefix(kSettingsFilePrefix.size());
+        const bool is_ours = line.starts_with(kSettingsFilePrefix);
+        if (!is_ours && !line.starts_with(kSettingsEnvPrefix)) continue;
+        if (is_ours) line.remove_prefix(kSettingsFilePrefix.size());
         const size_t equals = std::min(line.find('='), line.size());
         ours.push_back({.key = Trim(line.substr(0, equals)),
                         .value = Trim(line.substr(std::min(equals + 1, line.size())))});
@@ -290,7 +284,7 @@ class Reader {
  public:
     void ReadFromApp(const LayerSettingsFromApp& api) {
         for (const auto& [key, value] : api.entries)
-            Set(key, value, "the application");
+            Set(key, value, "the application", Spelling::kKey);
     }
 
     void ReadFromFile() {
@@ -304,7 +298,8 @@ class Reader {
     void ReadFromEnvironment() {
         for (const SettingInfo& info : kTable) {
             const std::string name = SettingEnvironmentName(info.key);
-            if (const char* const value = getenv(name.c_str())) Set(info.key, value, name);
+            if (const char* const value = getenv(name.c_str()))
+                Set(info.key, value, name, Spelling::kVariable);
         }
         for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
             CheckVariableName(std::string_view(*entry).substr(0, strcspn(*entry, "=")));
@@ -328,10 +323,11 @@ class Reader {
     }
 
  private:
-    void Set(std::string_view key, std::string_view value, std::string_view source) {
+    void Set(std::string_view key, std::string_view value, std::string_view source,
+             Spelling spelling) {
         const SettingInfo* const info = FindSetting(key);
         if (info == nullptr) {
-            ReportUnknownKey(key, source);
+            ReportUnknownKey(key, source, spelling);
         } else if (!value.empty() && !info->apply(settings_, value)) {
             value_problems_.push_back("setting " + std::string(key) + " = " + Quoted(value) +
                                       " from " + Quoted(source) + " is not valid; use " +
@@ -339,9 +335,12 @@ class Reader {
         }
     }
 
-    void ReportUnknownKey(std::string_view key, std::string_view source) {
+    void ReportUnknownKey(std::string_view key, std::string_view source, Spelling spelling) {
+        const std::string_view nearest = NearestKey(key);
+        const std::string guess =
+            nearest.empty() ? "" : "perhaps " + Spelled(nearest, spelling) + " is meant; ";
         key_problems_.push_back("setting " + Quoted(key) + " from " + Quoted(source) +
-                                " is unknown; there are " + AllKeys());
+                                " is unknown; " + guess + "there are " + AllKeys(spelling));
     }
 
     void ReportFile(std::string_view path, std::string_view problem) {
@@ -357,7 +356,7 @@ class Reader {
     void Apply(const SettingsText& file, std::string_view path) {
         if (file.is_cut) ReportFile(path, "is too long; only its first 64 KiB are read");
         for (const auto& [key, value] : ParseSettingsText(file.text))
-            Set(key, value, path);
+            Set(key, value, path, Spelling::kFile);
     }
 
     void ReadNamedFile(std::string path) {
@@ -391,7 +390,7 @@ class Reader {
                 ReportFile(kWorkingDirectoryFile, "may not set " + std::string(key) +
                                                       ": it lies in the working directory");
             } else {
-                Set(key, value, kWorkingDirectoryFile);
+                Set(key, value, kWorkingDirectoryFile, Spelling::kFile);
             }
         }
         return true;
@@ -422,7 +421,7 @@ class Reader {
         for (const SettingInfo& info : kTable) {
             if (name == SettingEnvironmentName(info.key)) return;
         }
-        ReportUnknownKey(name, "the environment");
+        ReportUnknownKey(name, "the environment", Spelling::kVariable);
     }
 
     Settings settings_;

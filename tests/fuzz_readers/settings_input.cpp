@@ -144,6 +144,8 @@ std::string MakeLine(Choices& choices) {
             return "khronos_validation." + MakeKey(choices) + " = off";
         case 2:
             return "# " + std::string(kSettingsFilePrefix) + MakeKey(choices) + " = off";
+        case 3:
+            return SettingEnvironmentName(MakeKey(choices)) + (choices.OneIn(8) ? "" : "=off");
         default:
             break;
     }

@@ -158,12 +158,14 @@ std::vector<Line> OurLines(std::string text) {
          start = end + 1, end = text.find('\n', start)) {
         std::string line = text.substr(start, end - start);
         line = Stripped(line.substr(0, line.find('#')));
-        if (!line.starts_with(prefix)) continue;
+        if (line.starts_with(prefix))
+            line.erase(0, prefix.size());
+        else if (!line.starts_with("TESSERA_"))
+            continue;
         const size_t equals = line.find('=');
         const bool has_value = equals != std::string::npos;
-        ours.push_back({Stripped(line.substr(
-                            prefix.size(), has_value ? equals - prefix.size() : std::string::npos)),
-                        has_value ? Stripped(line.substr(equals + 1)) : ""});
+        ours.push_back(
+            {Stripped(line.substr(0, equals)), has_value ? Stripped(line.substr(equals + 1)) : ""});
     }
     return ours;
 }
@@ -230,7 +232,8 @@ void ReadEnvironment(Outcome* outcome, const SettingsInput& input) {
                                         "TESSERA_TEST_"};
         if (std::ranges::any_of(Keys(), is_meant) || std::ranges::any_of(reserved, is_reserved))
             continue;
-        outcome->complaints.push_back({"setting '", "'the environment' is unknown", "idle_bytes"});
+        outcome->complaints.push_back(
+            {"setting '", "'the environment' is unknown", "TESSERA_IDLE_BYTES"});
     }
 }
 

@@ -76,6 +76,20 @@ TEST_F(SettingsFile, PassesOverTheLinesOfOtherLayers) {
     EXPECT_THAT(reading.log, IsEmpty());
 }
 
+TEST_F(SettingsFile, ReportsALineThatIsSpelledAsAVariable) {
+    WriteFile(path_, "TESSERA_MODE=off\nTESSERA_RUNNING\n");
+    const Reading reading = ReadInChild();
+    EXPECT_TRUE(reading.settings == Settings{});
+    EXPECT_THAT(reading.log, HasSubstr("'TESSERA_MODE'"));
+    EXPECT_THAT(reading.log, HasSubstr("; perhaps tessera_suballocator.mode is meant; there are "));
+    EXPECT_THAT(reading.log, HasSubstr("'TESSERA_RUNNING'"));
+}
+
+TEST_F(SettingsFile, NamesTheKeyThatWasProbablyMeant) {
+    WriteFile(path_, "tessera_suballocator.Page_Aling = on\n");
+    EXPECT_THAT(ReadInChild().log, HasSubstr("perhaps tessera_suballocator.page_align is meant"));
+}
+
 TEST_F(SettingsFile, ReportsALineWithoutAnEqualsSign) {
     WriteFile(path_, "tessera_suballocator.mode off\n");
     const Reading reading = ReadInChild();

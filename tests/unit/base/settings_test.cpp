@@ -214,14 +214,30 @@ TEST_F(Reports, NameAWrongValueItsSourceAndTheValidOnes) {
     EXPECT_TRUE(reading.settings.page_align);
 }
 
-TEST_F(Reports, NameAnUnknownVariableAndTheKeysThereAre) {
+TEST_F(Reports, NameAnUnknownVariableAndTheVariablesThereAre) {
     const ScopedVariable typo("TESSERA_MODUS", "off");
     const Reading reading = ReadInChild();
     EXPECT_THAT(reading.log, HasSubstr("'TESSERA_MODUS'"));
     for (const SettingInfo& info : SettingTable()) {
-        EXPECT_THAT(reading.log, HasSubstr(std::string(info.key)));
+        EXPECT_THAT(reading.log, HasSubstr(SettingEnvironmentName(info.key)));
     }
     EXPECT_EQ(std::ranges::count(reading.log, '\n'), 1);
+}
+
+TEST_F(Reports, NameTheVariableThatWasProbablyMeant) {
+    const ScopedVariable typo("TESSERA_MOED", "off");
+    EXPECT_THAT(ReadInChild().log, HasSubstr("; perhaps TESSERA_MODE is meant; there are "));
+}
+
+TEST_F(Reports, NameTheKeyThatWasProbablyMeantByTheApplication) {
+    const LayerSettingsFromApp api{.entries = {{"TESSERA_Strikt", "on"}}};
+    EXPECT_THAT(ReadInChild(&api).log, HasSubstr("; perhaps strict is meant; there are mode, "));
+}
+
+TEST_F(Reports, GuessNothingFromAVariableThatIsLikeNone) {
+    const ScopedVariable strange("TESSERA_" + std::string(5000, 'Q'), "1");
+    EXPECT_THAT(ReadInChild().log,
+                AllOf(HasSubstr("is unknown; there are "), Not(HasSubstr("perhaps"))));
 }
 
 TEST_F(Reports, NameAnUnknownKeyOfTheApplication) {
