@@ -13,8 +13,10 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/nearest.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/output.h"
@@ -83,6 +85,20 @@ std::string CommandNames(const CLI::App& app) {
     return names;
 }
 
+// What to say of a first word that should be a command; empty if it is one, or an option.
+std::string WrongCommand(const CLI::App& app, const std::string& word) {
+    if (word.starts_with('-')) return {};
+    const std::vector<const CLI::App*> commands = app.get_subcommands({});
+    std::vector<std::string> texts;
+    for (const CLI::App* const command : commands)
+        texts.push_back(command->get_name());
+    const std::vector<std::string_view> names(texts.begin(), texts.end());
+    if (std::ranges::find(names, word) != names.end()) return {};
+    const std::string nearest(NearestName(word, names));
+    return "there is no command '" + Printable(word) + "'" +
+           (nearest.empty() ? "" : "; perhaps '" + nearest + "' is meant");
+}
+
 int Main(std::vector<std::string> arguments) {
     CLI::App app(
         "Tessera: suballocates the device memory of unmodified Vulkan applications, and "
@@ -108,6 +124,11 @@ int Main(std::vector<std::string> arguments) {
     AddExport(app, action);
     AddLevel(app, action);
 
+    const std::string word = arguments.empty() ? "--" : arguments[0];
+    if (const std::string wrong = WrongCommand(app, word); !wrong.empty()) {
+        Complain(wrong + ". `tessera --help` tells what there is.");
+        return kUsage;
+    }
     if (!arguments.empty() && (arguments[0] == "run" || arguments[0] == "record")) {
         command = CutCommand(arguments, *app.get_subcommand(arguments[0]));
     }
@@ -119,7 +140,9 @@ int Main(std::vector<std::string> arguments) {
     } catch (const CLI::CallForVersion& version) {
         return ExitCodeOf(PrintResult(std::string(version.what()) + "\n"));
     } catch (const CLI::ParseError& error) {
-        Complain(Printable(error.what()) + ". `tessera --help` tells what there is.");
+        const std::string command_name = word.starts_with('-') ? "" : word + " ";
+        Complain(Printable(error.what()) + ". `tessera " + command_name +
+                 "--help` tells what there is.");
         return kUsage;
     }
     if (action) return action();

@@ -107,6 +107,20 @@ TEST_F(CommandTest, WrongCommandLinesAreUsageErrors) {
     ExpectComplaint(Tessera({"\x1b[2J"}), 2, "\\x1b[2J");
 }
 
+TEST_F(CommandTest, AWordThatIsNoCommandIsAnsweredWithTheNearestOne) {
+    ExpectComplaint(Tessera({"runn", "./game"}), 2,
+                    "there is no command 'runn'; perhaps 'run' is meant. `tessera --help`");
+    ExpectComplaint(Tessera({"stats", "--json"}), 2, "perhaps 'stat' is meant");
+    const Outcome unlike = Tessera({"dance"});
+    ExpectComplaint(unlike, 2, "there is no command 'dance'. ");
+}
+
+TEST_F(CommandTest, AWrongOptionPointsToTheHelpOfItsCommand) {
+    ExpectComplaint(Tessera({"ps", "--loud"}), 2, "`tessera ps --help`");
+    ExpectComplaint(Tessera({"run", "--loud", "true"}), 2, "`tessera run --help`");
+    ExpectComplaint(Tessera({"--loud"}), 2, "`tessera --help`");
+}
+
 TEST_F(CommandTest, StatRefusesWhatIsNoProcessNumber) {
     for (const char* const pid : {"", "0", "99999999999999999999999"})
         ExpectComplaint(Tessera({"stat", pid}), 2, *pid == '\0' ? "which process" : "number");
