@@ -240,12 +240,12 @@ TEST_F(ReaderKilled, ARequestThatIsHalfWrittenIsLookedAtAndIgnored) {
                                    .level = TESSERA_LEVEL_totals,
                                    .stacks = 0,
                                    .check = 0};
-    // As long as it should be, of words that were not all written yet; and cut at each word.
-    for (size_t words = 0; words < 8; ++words) {
-        const std::string text(reinterpret_cast<const char*>(&whole),
-                               std::min(words * 8, sizeof(whole) - 8));
+    // As long as it should be, or it is not even opened, of words that were not all written yet.
+    for (size_t words = 0; words < sizeof(whole) / 8; ++words) {
+        std::string text(reinterpret_cast<const char*>(&whole), words * 8);
+        text.resize(sizeof(whole));
         const std::string temporary = folder() + "/request";
-        std::ofstream(temporary, std::ios::binary) << text << std::string(words == 7 ? 8 : 0, '\0');
+        std::ofstream(temporary, std::ios::binary) << text;
         const int notifications = inotify_init1(IN_CLOEXEC);
         ASSERT_GE(notifications, 0);
         ASSERT_GE(inotify_add_watch(notifications, temporary.c_str(), IN_CLOSE_NOWRITE), 0);
