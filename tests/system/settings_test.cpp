@@ -41,11 +41,11 @@ TEST_F(HostileSettings, GoodSettingsCostNoLine) {
     EXPECT_EQ(Faults().size(), 0u);
 }
 
-TEST_F(HostileSettings, AnUnknownVariableCostsOneLineWithTheKeys) {
+TEST_F(HostileSettings, AnUnknownVariableCostsOneLineWithTheVariables) {
     options_.environment["TESSERA_NO_SUCH_KEY"] = "1";
     const std::vector<std::string> faults = Faults();
     ASSERT_EQ(faults.size(), 1u);
-    ExpectSays(faults[0], {"TESSERA_NO_SUCH_KEY", kKeys});
+    ExpectSays(faults[0], {"TESSERA_NO_SUCH_KEY", "TESSERA_MODE, TESSERA_CHANNEL"});
 }
 
 TEST_F(HostileSettings, AWrongValueCostsOneLineWithTheValues) {
