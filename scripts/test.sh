@@ -41,7 +41,7 @@ if [[ ${TESSERA_TEST_FAST-0} == 1 ]]; then exit 0; fi
 build asan '-DTESSERA_TEST_PARTS=apps;driver;unit;layer;faults;fuzz;stress' -- \
     VkLayer_tessera_suballocator tessera_mock_driver layer_test faults_test tessera_fuzz \
     memory_stress base_unit_test channel_test documents_test pool_test pool_stress_test \
-    reader_test records_test vk_test
+    reader_test vk_test
 ctest --preset asan -j2 --no-tests=error -L 'unit|layer|stress' -LE slow \
     -E '^(naive_scene|lifecycle_app|mock_driver)'
 
