@@ -39,7 +39,7 @@ std::vector<reader::Process> ReadAll() {
         reader::Result<reader::Process> result = reader::ReadSegment(path);
         if (result.ok()) {
             processes.push_back(std::move(result.value));
-        } else {
+        } else if (!reader::IsGone(path)) {
             Complain(Printable(result.error));
         }
     }

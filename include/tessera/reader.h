@@ -179,6 +179,9 @@ struct Result {
 // Paths of all files in the segment directories whose names are segments' names, newest first.
 std::vector<std::string> ListSegments();
 
+// Whether a file that ListSegments() told of is there no more: processes come and go meanwhile.
+bool IsGone(const std::string& path);
+
 // How much is copied.
 enum class Depth {
     kTotals,  // everything but Device::detail and what that leads to

@@ -50,10 +50,12 @@ std::vector<reader::Process> RunningProcesses(
     for (const std::string& path : reader::ListSegments()) {
         reader::Result<reader::Process> result = reader::ReadSegment(path);
         // Its state does not tell: one that has closed Vulkan may run on, or be long gone.
-        if (!result.ok())
+        if (result.ok()) {
+            if (ProcessRuns(result.value.pid, result.value.start_time))
+                processes.push_back(std::move(result.value));
+        } else if (!reader::IsGone(path)) {
             problem(result.error);
-        else if (ProcessRuns(result.value.pid, result.value.start_time))
-            processes.push_back(std::move(result.value));
+        }
     }
     return processes;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -162,6 +163,11 @@ std::vector<std::string> ListSegments() {
     for (Candidate& candidate : FindCandidates())
         paths.push_back(std::move(candidate.path));
     return paths;
+}
+
+bool IsGone(const std::string& path) {
+    struct stat status;
+    return lstat(path.c_str(), &status) != 0 && errno == ENOENT;
 }
 
 Result<Process> ReadSegmentFd(int fd, const std::string& path, Depth depth) {

@@ -204,6 +204,13 @@ TEST_F(ForgedSegment, ThousandsOfRandomMutationsAreSurvived) {
     EXPECT_LT(accepted, kMutations);
 }
 
+// Who lists segments meets some that are gone when they are read, which is nothing to tell.
+TEST(Segments, OneThatIsGoneIsToldFromOneThatIsBad) {
+    EXPECT_TRUE(reader::IsGone("/proc/self/no such file"));
+    EXPECT_FALSE(reader::IsGone("/proc/self/stat")) << "no segment, but there";
+    EXPECT_FALSE(reader::IsGone("/proc/self/stat/x")) << "what is wrong with it is to be told";
+}
+
 TEST_F(ForgedSegment, RandomBytesBehindAGoodHeaderAreSurvived) {
     std::mt19937_64 random(7);
     for (int i = 0; i < 50; ++i) {
